@@ -1,0 +1,4 @@
+import { defineConfig } from 'tsup';
+import { program } from '../../tsup.shared.js';
+
+export default defineConfig(program({ main: 'src/main.ts', 'bench-server': 'src/bench-server.ts' }));

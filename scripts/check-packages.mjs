@@ -1,0 +1,32 @@
+// Checks every package that is published as npm would deliver it: publint for its manifest and files, attw for its types.
+// Both pack the package with pnpm, so run this through pnpm: "pnpm run check:packages".
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+let failures = 0;
+
+function check(name, cwd, command, args) {
+  const { status, stdout, stderr, error } = spawnSync('pnpm', ['exec', command, ...args], {
+    cwd,
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+  });
+  if (status === 0) return console.log(`${name}: ${command} ok`);
+  failures += 1;
+  console.error(`${name}: ${command} failed\n${stdout ?? ''}${stderr ?? ''}${error?.message ?? ''}`);
+}
+
+const published = ['packages', 'apps']
+  .flatMap((group) => readdirSync(join(root, group)).map((folder) => join(root, group, folder)))
+  .map((folder) => ({ folder, manifest: JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) }))
+  .filter(({ manifest }) => manifest.private !== true);
+
+for (const { folder, manifest } of published) {
+  check(manifest.name, folder, 'publint', ['--strict']);
+  // A program has no types to check.
+  if (manifest.types) check(manifest.name, folder, 'attw', ['--pack', '.', '--no-emoji', '--no-color']);
+}
+process.exitCode = failures === 0 ? 0 : 1;

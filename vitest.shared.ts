@@ -1,0 +1,18 @@
+import { basename, join } from 'node:path';
+import { defineConfig } from 'vitest/config';
+
+/** Where scripts/run.mjs wants the results as JSON, to count them over all packages. */
+const results = process.env.IOCP_TEST_RESULTS;
+
+/** One configuration for every package: a process per test file, so that native state never leaks between files. */
+export default defineConfig({
+  test: {
+    environment: 'node',
+    include: ['test/**/*.test.ts'],
+    pool: 'forks',
+    reporters: results
+      ? ['default', ['json', { outputFile: join(results, `${basename(process.cwd())}.json`) }]]
+      : ['default'],
+    coverage: { provider: 'v8', reporter: ['text', 'lcov', 'json'], include: ['src/**'] },
+  },
+});
