@@ -1,0 +1,260 @@
+#include "backend/io_uring/driver.h"
+
+#include <fcntl.h>
+#include <linux/io_uring.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <deque>
+#include <optional>
+#include <utility>
+
+#include "backend/io_uring/buffer_ring.h"
+#include "backend/io_uring/kernel_abi.h"
+#include "backend/io_uring/prepare.h"
+#include "backend/io_uring/probe.h"
+#include "backend/io_uring/ring.h"
+#include "backend/posix/errno.h"
+
+namespace iocp {
+
+namespace uring {
+
+namespace {
+
+int shutdown_direction(std::int32_t direction) noexcept {
+  switch (direction) {
+    case shutdown_direction::kRead:
+      return SHUT_RD;
+    case shutdown_direction::kWrite:
+      return SHUT_WR;
+    default:
+      return SHUT_RDWR;
+  }
+}
+
+class UringDriver final : public Driver {
+ public:
+  UringDriver(Ring ring, BufferRing buffers, posix::Descriptor signal, const BufferSlots& slots)
+      : slots_(slots), ring_(std::move(ring)), buffers_(std::move(buffers)), signal_(std::move(signal)) {}
+
+  [[nodiscard]] const char* name() const noexcept override { return "io_uring"; }
+
+  [[nodiscard]] std::vector<std::string> features() const override {
+    return {"single_issuer", "defer_taskrun", "multishot_accept", "multishot_recv", "provided_buffer_ring",
+            "eventfd"};
+  }
+
+  [[nodiscard]] std::int32_t attach(Handle& handle) override {
+    // On a non-blocking socket some operations end with EAGAIN instead of waiting in the ring.
+    const int descriptor = static_cast<int>(handle.native);
+    const int flags = fcntl(descriptor, F_GETFL);
+    if (flags < 0) return -posix::from_errno(errno);
+    if ((flags & O_NONBLOCK) == 0) return 0;
+    return fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK) == 0 ? 0 : -posix::from_errno(errno);
+  }
+
+  void start(Operation& operation) override {
+    if (operation.code == OpCode::Shutdown) {
+      // As an operation of the ring it would go to a worker thread of the kernel; it never blocks.
+      const int result = ::shutdown(static_cast<int>(operation.handle->native),
+                                    shutdown_direction(operation.argument));
+      ++own_system_calls_;
+      ready_.push_back({.operation = &operation, .result = result == 0 ? 0 : -posix::from_errno(errno)});
+      return;
+    }
+    enqueue(Request::Kind::Start, operation);
+  }
+
+  void cancel(Operation& operation) override { enqueue(Request::Kind::Cancel, operation); }
+
+  void close(Handle& /*handle*/, Operation& close) override { enqueue(Request::Kind::Close, close); }
+
+  void provide(std::uint32_t slot) override {
+    buffers_.add(slots_, slot);
+    provided_ = true;
+  }
+
+  void flush() override {
+    set_signalling(false);
+    publish_buffers();
+    do {
+      while (!backlog_.empty() && write(backlog_.front())) backlog_.pop_front();
+      if (ring_.unsubmitted() == 0) return;
+      // EBUSY, EAGAIN: completions have to be reaped first; the entries stay where they are.
+      if (ring_.enter() != 0) return;
+    } while (!backlog_.empty());
+  }
+
+  [[nodiscard]] std::size_t reap(std::span<Event> events) override {
+    set_signalling(false);
+    std::size_t count = 0;
+    for (; count < events.size() && !ready_.empty(); ready_.pop_front()) events[count++] = ready_.front();
+    bool entered = false;
+    while (count < events.size()) {
+      const io_uring_cqe* entry = ring_.peek();
+      if (entry == nullptr) {
+        // Once a call: under load there is always more, and JavaScript must get its turn.
+        if (entered || !ring_.work_waits()) break;
+        if (ring_.overflowed()) ++overflows_;
+        entered = true;
+        if (ring_.enter() != 0) break;
+        continue;
+      }
+      if (Operation* operation = operation_of(entry->user_data); operation != nullptr) {
+        events[count++] = event_of(*operation, *entry);
+      }
+      ring_.advance();
+    }
+    return count;
+  }
+
+  [[nodiscard]] bool prepare_wait() override {
+    if (!ready_.empty() || !backlog_.empty() || ring_.unsubmitted() > 0) return false;
+    if (has_completions()) return false;
+    set_signalling(true);
+    // What came between the first look and the switch has signalled nobody.
+    return !has_completions();
+  }
+
+  [[nodiscard]] int wait_descriptor() const noexcept override { return signal_.get(); }
+
+  void acknowledge() override {
+    std::uint64_t count = 0;
+    ++own_system_calls_;
+    // EAGAIN: somebody has read it already. There is no other failure for an eventfd of ours.
+    [[maybe_unused]] const auto result = ::read(signal_.get(), &count, sizeof(count));
+  }
+
+  void wait(int milliseconds) override {
+    pollfd descriptor{.fd = signal_.get(), .events = POLLIN, .revents = 0};
+    ++own_system_calls_;
+    if (::poll(&descriptor, 1, milliseconds) > 0) acknowledge();
+  }
+
+  void wake() noexcept override {
+    constexpr std::uint64_t kOne = 1;
+    // Fails only when the counter is full, and then the descriptor is readable already.
+    [[maybe_unused]] const auto result = ::write(signal_.get(), &kOne, sizeof(kOne));
+  }
+
+  [[nodiscard]] DriverStats stats() const noexcept override {
+    return {.system_calls = ring_.system_calls() + own_system_calls_, .overflows = overflows_};
+  }
+
+ private:
+  struct Request {
+    enum class Kind : std::uint8_t { Start, Cancel, Close } kind;
+    Operation* operation;
+  };
+
+  void enqueue(Request::Kind kind, Operation& operation) {
+    const Request request{kind, &operation};
+    if (!backlog_.empty() || !write(request)) backlog_.push_back(request);
+  }
+
+  /// False when the submission queue is full, also after handing it over.
+  [[nodiscard]] bool write(const Request& request) {
+    io_uring_sqe* entry = ring_.next_entry();
+    if (entry == nullptr) {
+      publish_buffers();
+      if (ring_.enter() != 0) return false;
+      entry = ring_.next_entry();
+      if (entry == nullptr) return false;
+    }
+    switch (request.kind) {
+      case Request::Kind::Start:
+        prepare_operation(*entry, *request.operation);
+        break;
+      case Request::Kind::Cancel:
+        prepare_cancel(*entry, *request.operation);
+        break;
+      case Request::Kind::Close:
+        prepare_close(*entry, *request.operation);
+        break;
+    }
+    return true;
+  }
+
+  void publish_buffers() noexcept {
+    if (std::exchange(provided_, false)) buffers_.publish();
+  }
+
+  [[nodiscard]] bool has_completions() const noexcept { return ring_.peek() != nullptr || ring_.work_waits(); }
+
+  /// While we are awake the kernel need not tell us anything.
+  void set_signalling(bool on) noexcept {
+    if (std::exchange(signalling_, on) != on) ring_.set_signalling(on);
+  }
+
+  static Event event_of(Operation& operation, const io_uring_cqe& entry) noexcept {
+    Event event{.operation = &operation};
+    event.more = (entry.flags & abi::kCompletionMore) != 0;
+    if ((entry.flags & abi::kCompletionBuffer) != 0) {
+      event.slot = static_cast<std::int32_t>(entry.flags >> abi::kCompletionBufferShift);
+    }
+    if (entry.res < 0) {
+      event.result = -posix::from_errno(-entry.res);
+    } else if (operation.code == OpCode::Accept) {
+      event.accepted = entry.res;
+    } else {
+      event.result = entry.res;
+    }
+    return event;
+  }
+
+  const BufferSlots& slots_;
+  Ring ring_;
+  BufferRing buffers_;
+  posix::Descriptor signal_;
+  std::deque<Event> ready_;      // what was done without the ring
+  std::deque<Request> backlog_;  // what did not fit into the submission queue
+  bool provided_ = false;
+  bool signalling_ = true;
+  std::uint64_t own_system_calls_ = 0;
+  std::uint64_t overflows_ = 0;
+};
+
+}  // namespace
+
+}  // namespace uring
+
+std::unique_ptr<Driver> make_uring_driver(const BufferSlots& slots, unsigned entries, Probe& probe) {
+  using namespace uring;
+  RingError error;
+  std::optional<Ring> ring = Ring::make(entries, error);
+  if (!ring) {
+    probe = explain_refusal(error);
+    return nullptr;
+  }
+  if (const char* missing = missing_operation(*ring); missing != nullptr) {
+    probe = explain_missing(missing);
+    return nullptr;
+  }
+  BufferRing buffers;
+  if (const int failed = buffers.make(*ring, slots); failed != 0) {
+    probe = explain_refusal({failed, "io_uring_register(IORING_REGISTER_PBUF_RING)"});
+    return nullptr;
+  }
+  posix::Descriptor signal(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!signal) {
+    probe = explain_refusal({errno, "eventfd"});
+    return nullptr;
+  }
+  if (const int failed = ring->register_eventfd(signal.get()); failed != 0) {
+    probe = explain_refusal({failed, "io_uring_register(IORING_REGISTER_EVENTFD)"});
+    return nullptr;
+  }
+  // Some sandboxes allow the set-up and forbid the rest.
+  if (const int failed = ring->enter(); failed != 0) {
+    probe = explain_refusal({failed, "io_uring_enter"});
+    return nullptr;
+  }
+  probe = {.available = true, .error = 0, .reason = {}, .hint = {}};
+  return std::make_unique<UringDriver>(std::move(*ring), std::move(buffers), std::move(signal), slots);
+}
+
+}  // namespace iocp

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "bridge/node_api.h"
+
+namespace iocp {
+
+/// Joins a port to the event loop of its thread. The only place that knows libuv.
+class LoopWatcher {
+ public:
+  /// Called on the loop's thread.
+  class Client {
+   public:
+    virtual ~Client() = default;
+    /// The watched descriptor is readable.
+    virtual void on_readable() = 0;
+    /// The loop is about to block. False: there is work, come back at once.
+    [[nodiscard]] virtual bool before_block() = 0;
+  };
+
+  /// Watches `descriptor` until `close`. Does not keep the loop alive before `ref`.
+  /// @param client outlives the watcher, or the call of `close`
+  /// @return null when libuv refuses; `error` is then its error code, a negated errno
+  [[nodiscard]] static std::unique_ptr<LoopWatcher> make(napi_env env, int descriptor, Client& client, int& error);
+
+  LoopWatcher(const LoopWatcher&) = delete;
+  LoopWatcher& operator=(const LoopWatcher&) = delete;
+  ~LoopWatcher();
+
+  void ref();
+  void unref();
+
+  /// Takes the handles out of the loop, which needs another turn for it; then calls `closed`. The client is not called
+  /// any more from here on.
+  void close(std::function<void()> closed);
+
+ private:
+  struct Handles;
+  explicit LoopWatcher(std::shared_ptr<Handles> handles);
+  std::shared_ptr<Handles> handles_;
+};
+
+}  // namespace iocp

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "backend/posix/descriptor.h"
+#include "bridge/node_api.h"
+#include "core/engine.h"
+
+namespace iocp {
+
+class PortSession;
+
+/// The JavaScript class `Port` (`NativePort` in `src/port/binding.ts`): marshals, and nothing else.
+class PortWrap final : public Napi::ObjectWrap<PortWrap> {
+ public:
+  [[nodiscard]] static Napi::Function define(Napi::Env env);
+  explicit PortWrap(const Napi::CallbackInfo& info);
+
+ private:
+  Napi::Value get_info(const Napi::CallbackInfo& info);
+  void flush(const Napi::CallbackInfo& info);
+  Napi::Value listen(const Napi::CallbackInfo& info);
+  Napi::Value open(const Napi::CallbackInfo& info);
+  Napi::Value associate(const Napi::CallbackInfo& info);
+  Napi::Value address(const Napi::CallbackInfo& info);
+  Napi::Value get_option(const Napi::CallbackInfo& info);
+  void set_option(const Napi::CallbackInfo& info);
+  Napi::Value tcp_info(const Napi::CallbackInfo& info);
+  Napi::Value descriptor(const Napi::CallbackInfo& info);
+  Napi::Value pin(const Napi::CallbackInfo& info);
+  void ref(const Napi::CallbackInfo& info);
+  void unref(const Napi::CallbackInfo& info);
+  Napi::Value stats(const Napi::CallbackInfo& info);
+  Napi::Value mailbox(const Napi::CallbackInfo& info);
+  void close_mailbox(const Napi::CallbackInfo& info);
+  void close(const Napi::CallbackInfo& info);
+
+  /// Throws ECANCELED once the port has closed.
+  [[nodiscard]] Engine& engine(Napi::Env env);
+  [[nodiscard]] Napi::Value adopt(Napi::Env env, posix::Descriptor descriptor, std::unique_ptr<AddressBytes> remote);
+  /// The descriptor of the handle that the first two arguments name; throws EBADF.
+  [[nodiscard]] NativeHandle handle(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<PortSession> session_;
+  Napi::ObjectReference info_;
+};
+
+}  // namespace iocp
