@@ -1,0 +1,139 @@
+/** Options of sockets: names, types and ranges in one table. */
+
+import {
+  invalidArgumentValue,
+  validateBoolean,
+  validateInteger,
+  validateObject,
+  validateString,
+} from '../layer/validate.js';
+import type { NativeSocketOptions } from './binding.js';
+
+/**
+ * Options of a socket. What the system does not know fails with `ENOPROTOOPT`. Defaults are the system's.
+ * See tcp(7), socket(7), ip(7) and ipv6(7).
+ */
+export interface SocketOptions {
+  /** `TCP_NODELAY`: small writes leave at once. */
+  readonly noDelay?: boolean;
+  /** `SO_KEEPALIVE`: idle connections are probed. */
+  readonly keepAlive?: boolean;
+  /** `TCP_KEEPIDLE` in seconds: idle time before the first probe. 1 to 32767. */
+  readonly keepAliveIdle?: number;
+  /** `TCP_KEEPINTVL` in seconds: time between probes. 1 to 32767. */
+  readonly keepAliveInterval?: number;
+  /** `TCP_KEEPCNT`: probes without an answer before the connection is given up. 1 to 127. */
+  readonly keepAliveCount?: number;
+  /** `TCP_USER_TIMEOUT` in milliseconds: how long sent data may stay unacknowledged. 0 for the system's default. Linux. */
+  readonly userTimeout?: number;
+  /** `SO_RCVBUF` in bytes. Linux doubles the value and reports it doubled. */
+  readonly receiveBuffer?: number;
+  /** `SO_SNDBUF` in bytes. Linux doubles the value and reports it doubled. */
+  readonly sendBuffer?: number;
+  /** `SO_LINGER` in seconds; -1 turns it off. */
+  readonly linger?: number;
+  /** `TCP_QUICKACK`: acknowledges at once, for now. Linux. */
+  readonly quickAck?: boolean;
+  /** `TCP_CORK`: sends full segments only. Linux. */
+  readonly cork?: boolean;
+  /** `TCP_DEFER_ACCEPT` in seconds: accepts only when data has come. Linux, listening sockets. */
+  readonly deferAccept?: number;
+  /** `TCP_FASTOPEN`: queue length on listening sockets, 1 or 0 elsewhere. */
+  readonly fastOpen?: number;
+  /** `TCP_CONGESTION`: name of the congestion control, for example `'bbr'`. Linux. */
+  readonly congestion?: string;
+  /** `SO_BINDTODEVICE`: name of an interface. Linux. */
+  readonly bindToDevice?: string;
+  /** `SO_MARK`: mark of packets for routing. Linux, needs `CAP_NET_ADMIN`. */
+  readonly mark?: number;
+  /** `SO_PRIORITY`: 0 to 6 without privileges. Linux. */
+  readonly priority?: number;
+  /** `IP_TOS` or `IPV6_TCLASS`: 0 to 255. */
+  readonly tos?: number;
+  /** `IP_TTL` or `IPV6_UNICAST_HOPS`: 1 to 255. */
+  readonly ttl?: number;
+  /** `SO_REUSEPORT`: several sockets listen on one port and share its connections. Not on Windows. */
+  readonly reusePort?: boolean;
+}
+
+export type SocketOptionName = keyof SocketOptions;
+
+type Range = readonly [min: number, max: number];
+const int32: Range = [0, 0x7fffffff];
+
+const table: { readonly [Name in SocketOptionName]-?: 'boolean' | 'string' | Range } = {
+  noDelay: 'boolean',
+  keepAlive: 'boolean',
+  keepAliveIdle: [1, 32767],
+  keepAliveInterval: [1, 32767],
+  keepAliveCount: [1, 127],
+  userTimeout: int32,
+  receiveBuffer: [1, 0x7fffffff],
+  sendBuffer: [1, 0x7fffffff],
+  linger: [-1, 65535],
+  quickAck: 'boolean',
+  cork: 'boolean',
+  deferAccept: int32,
+  fastOpen: int32,
+  congestion: 'string',
+  bindToDevice: 'string',
+  mark: int32,
+  priority: int32,
+  tos: [0, 255],
+  ttl: [1, 255],
+  reusePort: 'boolean',
+};
+
+/** Checks the name of an option: `ERR_INVALID_ARG_VALUE`. */
+export function validateOptionName(name: unknown): asserts name is SocketOptionName {
+  validateString(name, 'name');
+  if (!Object.hasOwn(table, name)) {
+    throw invalidArgumentValue('name', name, `must be one of: ${Object.keys(table).join(', ')}`);
+  }
+}
+
+/**
+ * Checks the value of an option.
+ * @param label how the caller knows it, for messages.
+ * @returns the value as native code takes it.
+ */
+export function nativeOptionValue(name: SocketOptionName, value: unknown, label: string): number | string {
+  const rule = table[name];
+  if (rule === 'boolean') {
+    validateBoolean(value, label);
+    return value ? 1 : 0;
+  }
+  if (rule === 'string') {
+    validateString(value, label);
+    return value;
+  }
+  validateInteger(value, label, rule[0], rule[1]);
+  return value;
+}
+
+/** The value of an option as JavaScript knows it. */
+export function optionValue(name: SocketOptionName, value: number | string): number | string | boolean {
+  return table[name] === 'boolean' ? value !== 0 : value;
+}
+
+/** Checks options before there is a socket. `label` is how the caller knows them. */
+export function validateSocketOptions(options: unknown, label: string): asserts options is SocketOptions {
+  validateObject(options, label);
+  nativeSocketOptions(options, label);
+}
+
+/** Checks options given when a socket is made; those that are undefined are left out. */
+export function nativeSocketOptions(options: SocketOptions | undefined, label: string): NativeSocketOptions {
+  const native: Record<string, number | string> = {};
+  if (options === undefined) return native;
+  validateObject(options, label);
+  for (const [name, value] of Object.entries(options)) {
+    if (!Object.hasOwn(table, name)) {
+      throw invalidArgumentValue(`${label}.${name}`, value, 'is not an option of sockets');
+    }
+    if (value !== undefined) {
+      native[name] = nativeOptionValue(name as SocketOptionName, value, `${label}.${name}`);
+    }
+  }
+  return native;
+}

@@ -1,0 +1,81 @@
+/** A socket that belongs to a port. */
+
+import type { NativePort } from './binding.js';
+import type { CompletionPort } from './completion-port.js';
+import { fromNativeError } from './io-error.js';
+import {
+  nativeOptionValue,
+  optionValue,
+  type SocketOptionName,
+  type SocketOptions,
+  validateOptionName,
+} from './socket-options.js';
+
+/** One end of a connection, as the system knows it. */
+export interface SocketAddress {
+  readonly family: 'IPv4' | 'IPv6' | 'unix';
+  /** Numeric address; for Unix sockets the path, `''` when it has none. */
+  readonly address: string;
+  /** 0 for Unix sockets. */
+  readonly port: number;
+  /** Interface index of a link-local IPv6 address. */
+  readonly scopeId?: number;
+}
+
+/** Names an open socket of a port. Made by `listen`, `open`, `associate` and `socket` of the port; closed by CLOSE. */
+export class Socket {
+  readonly port: CompletionPort;
+  readonly index: number;
+  /** Tells the owners of an index apart: after CLOSE, this object names nothing. */
+  readonly generation: number;
+
+  /** For the port. */
+  constructor(port: CompletionPort, index: number, generation: number) {
+    this.port = port;
+    this.index = index;
+    this.generation = generation;
+  }
+
+  /** The local address, or null when there is none. @throws {IoError} EBADF when closed. */
+  address(): SocketAddress | null {
+    return this.#call((driver) => driver.address(this.index, this.generation, false));
+  }
+
+  /** The peer's address, or null when not connected. @throws {IoError} EBADF when closed. */
+  peer(): SocketAddress | null {
+    return this.#call((driver) => driver.address(this.index, this.generation, true));
+  }
+
+  /** The value of an option at present. @throws {IoError} with the system's error. */
+  getOption<Name extends SocketOptionName>(name: Name): NonNullable<SocketOptions[Name]> {
+    validateOptionName(name);
+    const value = this.#call((driver) => driver.getOption(this.index, this.generation, name));
+    return optionValue(name, value) as NonNullable<SocketOptions[Name]>;
+  }
+
+  /** Sets an option. @throws {IoError} with the system's error. */
+  setOption<Name extends SocketOptionName>(name: Name, value: NonNullable<SocketOptions[Name]>): void {
+    validateOptionName(name);
+    const native = nativeOptionValue(name, value, 'value');
+    this.#call((driver) => driver.setOption(this.index, this.generation, name, native));
+  }
+
+  /** Facts of the kernel about a TCP connection (`TCP_INFO`): round trip time, retransmissions, … Times in microseconds. */
+  tcpInfo(): Readonly<Record<string, number>> {
+    return this.#call((driver) => driver.tcpInfo(this.index, this.generation));
+  }
+
+  /** The descriptor, for diagnostics; it stays the port's. -1 when there is none. */
+  get fd(): number {
+    return this.#call((driver) => driver.descriptor(this.index, this.generation));
+  }
+
+  #call<Result>(method: (driver: NativePort) => Result): Result {
+    const driver = this.port.requireDriver();
+    try {
+      return method(driver);
+    } catch (error) {
+      throw fromNativeError(error);
+    }
+  }
+}
