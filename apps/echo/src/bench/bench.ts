@@ -1,0 +1,197 @@
+import { writeFileSync } from 'node:fs';
+import { CompletionPort } from '@iocp/core';
+import { Argument, type Command, Option } from 'commander';
+import { seconds, wholeNumber } from '../options.js';
+import { readSystemLimits } from '../system-facts.js';
+import { describeError, UserError } from '../user-error.js';
+import { Benchmark, type Plan, stepCount } from './benchmark.js';
+import { buildCServers, type CServers } from './c-servers.js';
+import { type Cores, chooseCores } from './child.js';
+import { describeMachine } from './machine.js';
+import { Progress } from './progress.js';
+import { type IdleScenarioResult, type ScenarioResult, warnings } from './results.js';
+import { idleScenario, type Scenario, shortName, timedScenarios } from './scenarios.js';
+import { type ServerKind, serverKinds } from './servers.js';
+import { idleTable, legend, timedTable } from './table.js';
+
+interface BenchOptions {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly warmUpSeconds: number;
+  readonly scenario?: readonly string[];
+  readonly server?: readonly string[];
+  readonly json?: string;
+  readonly quick?: true;
+}
+
+const scenarios: readonly Scenario[] = [...timedScenarios, idleScenario];
+
+const help = `
+Each server runs in a process of its own, bound to one core; the load generator runs on another, in a process of its
+own too. The servers take turns, several rounds, and the median counts. The cost is the processor time of the
+server's process (user and system, from the kernel's scheduler) for each message. Compare ratios within one run: the
+throughput of a shared machine says little.
+
+Servers:
+${serverKinds.map(({ id, description }) => `  ${id.padEnd(20)} ${description}`).join('\n')}
+
+Examples:
+  $ iocp-echo bench tcp
+  $ iocp-echo bench tcp --scenario 64x50 --server io-uring node-net c-io-uring --rounds 5
+  $ iocp-echo bench tcp --json results.json
+  $ iocp-echo bench tcp --quick                whether it works at all; the figures mean nothing
+`;
+
+export function addBench(program: Command): void {
+  const names = scenarios.map(shortName);
+  const ids = serverKinds.map(({ id }) => id);
+  program
+    .command('bench')
+    .summary('measure what a message costs, next to node:net and C')
+    .description(
+      'Measures echo servers: ours on each backend, node:net, and two in C where there is a compiler.',
+    )
+    .addArgument(new Argument('[protocol]', 'what to measure').choices(['tcp']).default('tcp'))
+    .option('--rounds <count>', 'how often each server gets its turn', wholeNumber(1, 100), 3)
+    .option('--seconds <seconds>', 'how long each turn is measured', seconds, 3)
+    .option('--warm-up-seconds <seconds>', 'how long each turn runs before', seconds, 0.7)
+    .addOption(new Option('--scenario <names...>', 'only these').choices(names))
+    .addOption(new Option('--server <names...>', 'only these').choices(ids))
+    .option('--json <file>', 'write the results to a file, as JSON')
+    .option('--quick', 'one very short round, to see that everything works')
+    .addHelpText('after', help)
+    .action((_protocol: 'tcp', options: BenchOptions) => bench(options));
+}
+
+async function bench(options: BenchOptions): Promise<void> {
+  if (process.platform !== 'linux')
+    throw new UserError('The benchmark reads /proc and so runs on Linux only.');
+  const cServers = buildCServers();
+  const cores = chooseCores();
+  const notes = coreNotes(cores);
+  const plan = planFor(options, await usableServers(options, cServers, notes), notes);
+  const progress = new Progress(stepCount(plan));
+  const benchmark = new Benchmark(plan, cServers, cores, progress);
+  let interrupted = false;
+  const stop = (): void => {
+    interrupted = true;
+    void benchmark.stop();
+  };
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  try {
+    const loadBackend = await benchmark.loadBackend();
+    const timed: ScenarioResult[] = [];
+    for (const scenario of plan.timed) timed.push(await benchmark.runTimed(scenario));
+    const idle = plan.idle && (await benchmark.runIdle(plan.idle));
+    progress.stop();
+    notes.push(...timed.flatMap(warnings));
+    show(timed, idle, notes);
+    const results = { settings: settingsOf(plan), cores, loadBackend, scenarios: timed, idle, notes };
+    if (options.json !== undefined) save(options.json, results);
+  } catch (error) {
+    if (!interrupted) throw error;
+    process.exitCode = 130;
+  } finally {
+    progress.stop();
+    await benchmark.stop();
+    cServers.remove();
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  }
+}
+
+function coreNotes({ server }: Cores): string[] {
+  if (server !== undefined) return [];
+  return [
+    'server and load generator share the cores: for stable figures use two cores and taskset (util-linux)',
+  ];
+}
+
+/** The servers asked for that can run here; notes say why others cannot. */
+async function usableServers(
+  options: BenchOptions,
+  cServers: CServers,
+  notes: string[],
+): Promise<ServerKind[]> {
+  const wanted = serverKinds.filter(({ id }) => options.server?.includes(id) ?? true);
+  const unavailable = {
+    io_uring: await whyUnavailable('io_uring'),
+    epoll: await whyUnavailable('epoll'),
+  };
+  const usable: ServerKind[] = [];
+  const leftOut = new Map<string, string[]>();
+  for (const kind of wanted) {
+    const reason = (kind.inC && cServers.missing(kind.inC)) ?? (kind.backend && unavailable[kind.backend]);
+    if (reason === undefined) usable.push(kind);
+    else leftOut.set(reason, [...(leftOut.get(reason) ?? []), kind.id]);
+  }
+  for (const [reason, ids] of leftOut) notes.push(`left out: ${ids.join(', ')}: ${reason}`);
+  if (usable.length === 0) throw new UserError(notes.join('; '));
+  return usable;
+}
+
+async function whyUnavailable(backend: 'io_uring' | 'epoll'): Promise<string | undefined> {
+  try {
+    await new CompletionPort({ backend }).close();
+    return undefined;
+  } catch (error) {
+    return describeError(error);
+  }
+}
+
+function planFor(options: BenchOptions, servers: readonly ServerKind[], notes: string[]): Plan {
+  const wanted = (scenario: Scenario): boolean => options.scenario?.includes(shortName(scenario)) ?? true;
+  const idle = wanted(idleScenario)
+    ? { ...idleScenario, connections: idleConnections(options, notes) }
+    : undefined;
+  const times = options.quick
+    ? { rounds: 1, measureMs: 50, warmUpMs: 30, settleMs: 50 }
+    : {
+        rounds: options.rounds,
+        measureMs: options.seconds * 1000,
+        warmUpMs: options.warmUpSeconds * 1000,
+        settleMs: 3000,
+      };
+  return { timed: timedScenarios.filter(wanted), idle, servers, ...times };
+}
+
+/** As many as there are descriptors for, in one process on each side. */
+function idleConnections({ quick }: BenchOptions, notes: string[]): number {
+  if (quick) return 200;
+  const most = (readSystemLimits().descriptorsHard ?? idleScenario.connections) - 500;
+  if (most >= idleScenario.connections) return idleScenario.connections;
+  notes.push(`only ${most} idle connections: the limit of descriptors (ulimit -Hn) allows no more`);
+  return Math.max(1, most);
+}
+
+function settingsOf({ rounds, measureMs, warmUpMs, settleMs }: Plan): Record<string, number> {
+  return { rounds, measureMs, warmUpMs, settleMs };
+}
+
+function show(
+  timed: readonly ScenarioResult[],
+  idle: IdleScenarioResult | undefined,
+  notes: readonly string[],
+): void {
+  const { processor, cores, kernel, node } = describeMachine();
+  const parts = [
+    `${processor}, ${cores} cores, Linux ${kernel}, Node.js ${node}\n`,
+    ...timed.map(timedTable),
+    ...(idle === undefined ? [] : [idleTable(idle)]),
+    ...(timed.length === 0 ? [] : [legend]),
+    ...notes.map((note) => `Note: ${note}.\n`),
+  ];
+  process.stdout.write(`${parts.join('\n')}`);
+}
+
+function save(file: string, results: Readonly<Record<string, unknown>>): void {
+  const text = JSON.stringify(
+    { date: new Date().toISOString(), machine: describeMachine(), ...results },
+    undefined,
+    2,
+  );
+  try {
+    writeFileSync(file, `${text}\n`);
+  } catch (error) {
+    throw new UserError(`the results could not be written: ${describeError(error)}`);
+  }
+}

@@ -1,0 +1,130 @@
+import type { Measurement } from './load/jobs.js';
+import type { MemorySample } from './memory.js';
+import type { IdleScenario, TimedScenario } from './scenarios.js';
+import { cServer, nodeServer } from './servers.js';
+
+/** A figure over all rounds. */
+export interface Figure {
+  readonly median: number;
+  readonly lowest: number;
+  readonly highest: number;
+  readonly rounds: readonly number[];
+}
+
+/** What one server did in one scenario. */
+export interface TimedResult {
+  readonly server: string;
+  /** User and system, of the server's process. */
+  readonly cpuMicrosecondsPerMessage: Figure;
+  /** The part of the system in it, 0 to 1. */
+  readonly systemShare: number;
+  readonly messagesPerSecond: Figure;
+  readonly latencyMicrosecondsP50: Figure;
+  readonly latencyMicrosecondsP99: Figure;
+  /** How busy the cores of the server and of the load generator were, 0 to 1. */
+  readonly serverBusy: Figure;
+  readonly loadBusy: Figure;
+  /** Cost of a message relative to node:net and to the C server on io_uring; absent when that did not run. */
+  readonly costToNodeNet?: number;
+  readonly costToC?: number;
+}
+
+export interface ScenarioResult {
+  readonly scenario: TimedScenario;
+  readonly servers: readonly TimedResult[];
+}
+
+/** What idle connections cost one server. */
+export interface IdleResult {
+  readonly server: string;
+  readonly residentBytesPerConnection: Figure;
+  readonly proportionalBytesPerConnection: Figure;
+}
+
+export interface IdleScenarioResult {
+  readonly scenario: IdleScenario;
+  readonly servers: readonly IdleResult[];
+}
+
+/** A server that is less busy than this was not what limited the run: it then also batches less. */
+export const busyEnough = 0.9;
+
+/** Median, spread and rounds of a figure. */
+export function figure(rounds: readonly number[]): Figure {
+  const sorted = rounds.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? Number.NaN;
+  const median = sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2;
+  return { median, lowest: sorted[0] ?? Number.NaN, highest: sorted.at(-1) ?? Number.NaN, rounds };
+}
+
+/** One scenario. @param rounds the measurements of each server by its id, in the order of the rounds */
+export function timedResults(
+  scenario: TimedScenario,
+  rounds: ReadonlyMap<string, readonly Measurement[]>,
+): ScenarioResult {
+  const servers = [...rounds].map(([server, measurements]) => timedResult(server, measurements));
+  const cost = (id: string): number | undefined =>
+    servers.find(({ server }) => server === id)?.cpuMicrosecondsPerMessage.median;
+  const [nodeNet, inC] = [cost(nodeServer), cost(cServer)];
+  return {
+    scenario,
+    servers: servers.map((result) => ({
+      ...result,
+      ...(nodeNet !== undefined && { costToNodeNet: result.cpuMicrosecondsPerMessage.median / nodeNet }),
+      ...(inC !== undefined && { costToC: result.cpuMicrosecondsPerMessage.median / inC }),
+    })),
+  };
+}
+
+function timedResult(server: string, measurements: readonly Measurement[]): TimedResult {
+  const each = (value: (measurement: Measurement) => number): Figure => figure(measurements.map(value));
+  return {
+    server,
+    cpuMicrosecondsPerMessage: each((m) => m.serverCpuNanoseconds / 1000 / m.messages),
+    systemShare: each((m) => m.serverSystemShare).median,
+    messagesPerSecond: each((m) => m.messages / m.seconds),
+    latencyMicrosecondsP50: each((m) => m.latencyMicroseconds.p50),
+    latencyMicrosecondsP99: each((m) => m.latencyMicroseconds.p99),
+    serverBusy: each((m) => m.serverCpuNanoseconds / 1e9 / m.seconds),
+    loadBusy: each((m) => m.loadCpuNanoseconds / 1e9 / m.seconds),
+  };
+}
+
+/** Memory with connections less memory without, for each connection. */
+export function memoryPerConnection(
+  before: MemorySample,
+  after: MemorySample,
+  connections: number,
+): MemorySample {
+  return {
+    residentBytes: (after.residentBytes - before.residentBytes) / connections,
+    proportionalBytes: (after.proportionalBytes - before.proportionalBytes) / connections,
+  };
+}
+
+export function idleResults(
+  scenario: IdleScenario,
+  rounds: ReadonlyMap<string, readonly MemorySample[]>,
+): IdleScenarioResult {
+  const servers = [...rounds].map(([server, samples]) => ({
+    server,
+    residentBytesPerConnection: figure(samples.map((sample) => sample.residentBytes)),
+    proportionalBytesPerConnection: figure(samples.map((sample) => sample.proportionalBytes)),
+  }));
+  return { scenario, servers };
+}
+
+/** What a reader must know before trusting a figure. */
+export function warnings({ scenario, servers }: ScenarioResult): string[] {
+  const idle = servers.filter(({ serverBusy }) => serverBusy.median < busyEnough);
+  if (idle.length === 0) return [];
+  const percent = ({ median }: Figure): string => `${Math.round(median * 100)} %`;
+  const list = idle.map(
+    (result) => `${result.server} (busy ${percent(result.serverBusy)}, load ${percent(result.loadBusy)})`,
+  );
+  return [
+    `${scenario.name}: the server was not the bottleneck, so that it batched less and its cost looks higher than it ` +
+      `is: ${list.join(', ')}`,
+  ];
+}

@@ -1,0 +1,33 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const folder = fileURLToPath(new URL('..', import.meta.url));
+
+/** What each program must have printed. */
+const expectations: Readonly<Record<string, RegExp>> = {
+  'async-iteration.mjs': /one -> ONE\n.*two -> TWO\n.*three -> THREE\n.*the loop has ended/s,
+  'custom-protocol-on-the-port.mjs': /\+ 1 = 1\n.*\+ 20 = 21\n.*\+ 300 = 321\n.*its sum was 321/s,
+  'echo-server.mjs': /client: got "hello\\n"\n.*6 bytes echoed/s,
+  'http-over-iocp.mjs': /200 You asked for \/hello from 127\.0\.0\.1\n200 You asked for \/completion-ports/,
+  'proxy.mjs': /4194304 of 4194304 bytes came back.*\n.*forwarded 4194304 bytes/,
+  'unix-socket.mjs': /client: got "through the file system\\n"/,
+  'workers.mjs': /4 threads listen on port \d+\nthread \d+ served \d+ of 40 clients/,
+};
+
+const programs = readdirSync(folder).filter((name) => name.endsWith('.mjs'));
+
+describe.each(['io_uring', 'epoll'])('on %s', (backend) => {
+  it.each(programs)('%s runs to its end', { timeout: 30_000 }, (program) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program], {
+      cwd: folder,
+      encoding: 'utf8',
+      env: { ...process.env, IOCP_BACKEND: backend },
+      timeout: 25_000,
+    });
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(expectations[program] ?? expect.fail(`say above what ${program} must print`));
+    expect(status).toBe(0);
+  });
+});
