@@ -54,8 +54,9 @@ struct LoopWatcher::Handles {
   }
 
   void close() {
-    for (uv_handle_t* handle : {reinterpret_cast<uv_handle_t*>(&poll), reinterpret_cast<uv_handle_t*>(&prepare),
-                                reinterpret_cast<uv_handle_t*>(&idle)}) {
+    for (uv_handle_t* handle :
+         {reinterpret_cast<uv_handle_t*>(&poll), reinterpret_cast<uv_handle_t*>(&prepare),
+          reinterpret_cast<uv_handle_t*>(&idle)}) {
       if (handle->data != nullptr) uv_close(handle, on_close);
     }
   }

@@ -23,7 +23,8 @@ class LoopWatcher {
   /// Watches `descriptor` until `close`. Does not keep the loop alive before `ref`.
   /// @param client outlives the watcher, or the call of `close`
   /// @return null when libuv refuses; `error` is then its error code, a negated errno
-  [[nodiscard]] static std::unique_ptr<LoopWatcher> make(napi_env env, int descriptor, Client& client, int& error);
+  [[nodiscard]] static std::unique_ptr<LoopWatcher> make(napi_env env, int descriptor, Client& client,
+                                                         int& error);
 
   LoopWatcher(const LoopWatcher&) = delete;
   LoopWatcher& operator=(const LoopWatcher&) = delete;

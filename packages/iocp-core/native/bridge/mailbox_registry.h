@@ -11,7 +11,8 @@
 namespace iocp::mailbox_registry {
 
 /// Opens a mailbox of a port. Numbers are never used again. Any thread, as the others.
-[[nodiscard]] std::uint64_t open(std::shared_ptr<Mailbox> mailbox, std::uint32_t token, std::uint32_t generation);
+[[nodiscard]] std::uint64_t open(std::shared_ptr<Mailbox> mailbox, std::uint32_t token,
+                                 std::uint32_t generation);
 
 /// Later posts to it are refused.
 void close(std::uint64_t id);

@@ -19,8 +19,10 @@ bool read_flag(const Napi::Object& object, const char* name) { return object.Get
 
 posix::Endpoint read_endpoint(const Napi::Object& object) {
   posix::Endpoint endpoint;
-  if (const Napi::Value path = object.Get("path"); path.IsString()) endpoint.path = path.As<Napi::String>().Utf8Value();
-  if (const Napi::Value host = object.Get("host"); host.IsString()) endpoint.host = host.As<Napi::String>().Utf8Value();
+  if (const Napi::Value path = object.Get("path"); path.IsString())
+    endpoint.path = path.As<Napi::String>().Utf8Value();
+  if (const Napi::Value host = object.Get("host"); host.IsString())
+    endpoint.host = host.As<Napi::String>().Utf8Value();
   endpoint.port = static_cast<std::uint16_t>(read_number(object, "port", 0));
   return endpoint;
 }

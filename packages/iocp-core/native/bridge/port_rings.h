@@ -41,7 +41,9 @@ class PortRings final : public LoopWatcher::Client {
  private:
   void pump();
   [[nodiscard]] bool deliver(std::size_t count);
-  [[nodiscard]] std::int32_t* completion_records() const noexcept { return memory_.completion.data() + kHeaderWords; }
+  [[nodiscard]] std::int32_t* completion_records() const noexcept {
+    return memory_.completion.data() + kHeaderWords;
+  }
 
   std::unique_ptr<Engine> engine_;
   SharedMemory memory_;

@@ -1,5 +1,6 @@
 #include "bridge/port_session.h"
 
+#include <bit>
 #include <string_view>
 #include <utility>
 
@@ -62,7 +63,7 @@ void PortSession::make_engine(const PortOptions& options) {
     error.Set("rejected", rejected_backends(env_, rejected_));
     throw error;
   }
-  entries_ = std::string_view(selection.driver->name()) == "io_uring" ? options.entries : 0;
+  entries_ = std::string_view(selection.driver->name()) == "io_uring" ? std::bit_ceil(options.entries) : 0;
   std::unique_ptr<Driver> driver = std::move(selection.driver);
   if (options.with_faults) {
     driver = add_faults(std::move(driver), *slots_, options.faults);
@@ -88,7 +89,8 @@ bool PortSession::deliver(std::int32_t count) {
   const napi_value argument = Napi::Number::New(env_, count);
   // The raw call: an exception here means that the environment is ending, and C++ must not throw through libuv.
   napi_value result = nullptr;
-  const napi_status status = napi_make_callback(env_, *context_, env_.Global(), on_batch_.Value(), 1, &argument, &result);
+  const napi_status status =
+      napi_make_callback(env_, *context_, env_.Global(), on_batch_.Value(), 1, &argument, &result);
   if (status == napi_ok) return open_;
   if (status == napi_pending_exception) {
     napi_value exception = nullptr;

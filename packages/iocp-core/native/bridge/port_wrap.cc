@@ -76,7 +76,8 @@ void PortWrap::flush(const Napi::CallbackInfo& /*info*/) {
   if (session_->open()) session_->rings().drain();
 }
 
-Napi::Value PortWrap::adopt(Napi::Env env, posix::Descriptor descriptor, std::unique_ptr<AddressBytes> remote) {
+Napi::Value PortWrap::adopt(Napi::Env env, posix::Descriptor descriptor,
+                            std::unique_ptr<AddressBytes> remote) {
   HandleRef reference;
   const std::int32_t error = engine(env).adopt(descriptor.native(), std::move(remote), reference);
   if (error != 0) throw system_error(env, -error, "attach");
@@ -88,13 +89,15 @@ Napi::Value PortWrap::adopt(Napi::Env env, posix::Descriptor descriptor, std::un
 }
 
 Napi::Value PortWrap::listen(const Napi::CallbackInfo& info) {
-  posix::Result<posix::Descriptor> opened = posix::open_listener(read_listen_options(info[0].As<Napi::Object>()));
+  posix::Result<posix::Descriptor> opened =
+      posix::open_listener(read_listen_options(info[0].As<Napi::Object>()));
   if (!opened) throw system_error(info.Env(), opened.error());
   return adopt(info.Env(), std::move(opened).value(), nullptr);
 }
 
 Napi::Value PortWrap::open(const Napi::CallbackInfo& info) {
-  posix::Result<posix::OpenedSocket> opened = posix::open_socket(read_open_options(info[0].As<Napi::Object>()));
+  posix::Result<posix::OpenedSocket> opened =
+      posix::open_socket(read_open_options(info[0].As<Napi::Object>()));
   if (!opened) throw system_error(info.Env(), opened.error());
   posix::OpenedSocket socket = std::move(opened).value();
   return adopt(info.Env(), std::move(socket.descriptor), std::move(socket.remote));
@@ -171,7 +174,9 @@ Napi::Value PortWrap::stats(const Napi::CallbackInfo& info) {
   const EngineStats stats = source.stats();
   const DriverStats driver = session_->rings().engine().driver().stats();
   Napi::Object result = Napi::Object::New(info.Env());
-  const auto set = [&](const char* name, double value) { result.Set(name, Napi::Number::New(info.Env(), value)); };
+  const auto set = [&](const char* name, double value) {
+    result.Set(name, Napi::Number::New(info.Env(), value));
+  };
   set("operationsInFlight", stats.operations);
   set("handlesOpen", stats.handles);
   set("parked", stats.parked);
@@ -190,7 +195,8 @@ Napi::Value PortWrap::stats(const Napi::CallbackInfo& info) {
 Napi::Value PortWrap::mailbox(const Napi::CallbackInfo& info) {
   static_cast<void>(engine(info.Env()));
   const HandleRef token = handle_ref(info);
-  return Napi::Number::New(info.Env(), static_cast<double>(session_->open_mailbox(token.index, token.generation)));
+  return Napi::Number::New(info.Env(),
+                           static_cast<double>(session_->open_mailbox(token.index, token.generation)));
 }
 
 void PortWrap::close_mailbox(const Napi::CallbackInfo& info) {

@@ -38,7 +38,8 @@ class PortWrap final : public Napi::ObjectWrap<PortWrap> {
 
   /// Throws ECANCELED once the port has closed.
   [[nodiscard]] Engine& engine(Napi::Env env);
-  [[nodiscard]] Napi::Value adopt(Napi::Env env, posix::Descriptor descriptor, std::unique_ptr<AddressBytes> remote);
+  [[nodiscard]] Napi::Value adopt(Napi::Env env, posix::Descriptor descriptor,
+                                  std::unique_ptr<AddressBytes> remote);
   /// The descriptor of the handle that the first two arguments name; throws EBADF.
   [[nodiscard]] NativeHandle handle(const Napi::CallbackInfo& info);
 

@@ -27,7 +27,8 @@ class BufferSlots {
 
   /// JavaScript gives a slot. False when there is no such slot or native code has it already.
   [[nodiscard]] bool take(std::int32_t slot) {
-    if (slot < 0 || static_cast<std::uint32_t>(slot) >= count() || held_[static_cast<std::size_t>(slot)]) return false;
+    if (slot < 0 || static_cast<std::uint32_t>(slot) >= count() || held_[static_cast<std::size_t>(slot)])
+      return false;
     held_[static_cast<std::size_t>(slot)] = true;
     ++held_count_;
     return true;

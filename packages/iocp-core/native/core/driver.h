@@ -17,9 +17,9 @@ namespace iocp {
 struct Event {
   Operation* operation = nullptr;
   std::int32_t result = 0;
-  std::int32_t slot = -1;                      // Recv: the slot that was filled, also when the result is 0 or an error
-  NativeHandle accepted = kNoNativeHandle;     // Accept with result 0
-  bool more = false;                           // the operation goes on; without it this is its last event
+  std::int32_t slot = -1;  // Recv: the slot that was filled, also when the result is 0 or an error
+  NativeHandle accepted = kNoNativeHandle;  // Accept with result 0
+  bool more = false;                        // the operation goes on; without it this is its last event
 };
 
 /// Counters that a driver keeps for `stats`.

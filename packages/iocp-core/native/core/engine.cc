@@ -109,26 +109,23 @@ void Engine::submit(const std::int32_t* records, std::int32_t count) {
   }
 }
 
-void Engine::submit_operation(OpCode code, const std::int32_t* record, std::span<const std::int32_t> segments) {
+void Engine::submit_operation(OpCode code, const std::int32_t* record,
+                              std::span<const std::int32_t> segments) {
   ++stats_.submissions;
   const std::int32_t argument = record[submission_word::kA];
   switch (code) {
-    case OpCode::Provide:
-      return submit_provide(argument);
-    case OpCode::Unpin:
-      return submit_unpin(argument);
-    case OpCode::Discard:
-      return submit_discard(argument);
-    case OpCode::Cancel:
-      return submit_cancel(record);
-    default:
-      break;
+    case OpCode::Provide: return submit_provide(argument);
+    case OpCode::Unpin: return submit_unpin(argument);
+    case OpCode::Discard: return submit_discard(argument);
+    case OpCode::Cancel: return submit_cancel(record);
+    default: break;
   }
   Operation* operation = open_operation(code, record);
   if (operation == nullptr) return;
   if (code == OpCode::Post) return settle(*operation, argument);
 
-  Handle* handle = find({word(record, submission_word::kHandle), word(record, submission_word::kHandleGeneration)});
+  Handle* handle =
+      find({word(record, submission_word::kHandle), word(record, submission_word::kHandleGeneration)});
   if (handle == nullptr) return settle(*operation, -error_number::kEBADF);
   if (handle->state == Handle::State::Closing) return settle(*operation, kCanceled);
   operation->handle = handle;
@@ -165,6 +162,7 @@ Operation* Engine::open_operation(OpCode code, const std::int32_t* record) {
   const std::uint32_t flags = (word(record, submission_word::kCode) >> 8) & 0xff;
   operation.argument = code == OpCode::Close ? static_cast<std::int32_t>(flags) : record[submission_word::kA];
   operation.handle = nullptr;
+  operation.received = false;
   ++stats_.operations;
   return &operation;
 }
@@ -186,7 +184,8 @@ bool Engine::resolve(const std::int32_t* segment, IoVector& out) const noexcept 
   return true;
 }
 
-bool Engine::read_segments(Operation& operation, const std::int32_t* record, std::span<const std::int32_t> segments) {
+bool Engine::read_segments(Operation& operation, const std::int32_t* record,
+                           std::span<const std::int32_t> segments) {
   constexpr std::size_t kSegmentWords = kRecordWords / 2;
   const std::uint32_t count = word(record, submission_word::kCode) >> 16;
   operation.vector_first = 0;
@@ -215,13 +214,14 @@ bool Engine::read_segments(Operation& operation, const std::int32_t* record, std
 void Engine::submit_close(Operation& operation) {
   Handle& handle = *operation.handle;
   handle.state = Handle::State::Closing;
-  handle.close_operation = &operation;
   if ((operation.argument & submit_flag::kAbort) != 0) system_.set_abortive_close(handle.native);
   for (Operation* other = handle.operations; other != nullptr;) {
     Operation* next = other->next;  // a parked operation settles, and leaves the list, at once
     cancel(*other);
     other = next;
   }
+  // Only now: what settles in the loop must not start the close.
+  handle.close_operation = &operation;
   close_if_joined(handle);
 }
 
@@ -327,9 +327,10 @@ void Engine::settle(Operation& operation, std::int32_t result, std::int32_t flag
   close_if_joined(*handle);
 }
 
-void Engine::emit_more(const Operation& operation, std::int32_t result, std::int32_t flags, std::int32_t value,
-                       std::int32_t extra) {
-  emit({operation.code, flags | complete_flag::kMore, operation.index, operation.generation, result, value, extra});
+void Engine::emit_more(const Operation& operation, std::int32_t result, std::int32_t flags,
+                       std::int32_t value, std::int32_t extra) {
+  emit({operation.code, flags | complete_flag::kMore, operation.index, operation.generation, result, value,
+        extra});
 }
 
 void Engine::emit(const Completion& completion) {
@@ -359,17 +360,15 @@ void Engine::close_if_joined(Handle& handle) {
 
 void Engine::on_event(const Event& event) {
   switch (event.operation->code) {
-    case OpCode::Recv:
-      return on_recv(event);
-    case OpCode::Send:
-      return on_send(event);
-    case OpCode::Accept:
-      return on_accept(event);
+    case OpCode::Recv: return on_recv(event);
+    case OpCode::Send: return on_send(event);
+    case OpCode::Accept: return on_accept(event);
     default:
       // A failure after a local close is the close's doing, never the peer's.
-      return settle(*event.operation, event.operation->code != OpCode::Close && event.result < 0 && ending(*event.operation)
-                                          ? kCanceled
-                                          : event.result);
+      return settle(*event.operation,
+                    event.operation->code != OpCode::Close && event.result < 0 && ending(*event.operation)
+                        ? kCanceled
+                        : event.result);
   }
 }
 
@@ -382,6 +381,7 @@ void Engine::on_recv(const Event& event) {
   }
   if (event.result > 0) {
     emit_more(operation, event.result, flags, event.slot, 0);
+    operation.received = true;
     if (!event.more) restart_or_settle(operation);
     return;
   }
@@ -389,7 +389,9 @@ void Engine::on_recv(const Event& event) {
     park(operation);
     return;
   }
-  const bool ended_locally = operation.handle->state == Handle::State::Closing;
+  // Without a slot it would have gone on waiting, had it not been told to end.
+  const bool ended_locally =
+      operation.handle->state == Handle::State::Closing || event.result == -error_number::kENOBUFS;
   settle(operation, ended_locally ? kCanceled : event.result, flags, event.slot);
 }
 
@@ -412,7 +414,8 @@ void Engine::on_send(const Event& event) {
   ++stats_.short_sends;
   auto sent = static_cast<std::size_t>(event.result);
   if (!operation.gathered()) {
-    operation.vector = {static_cast<std::byte*>(operation.vector.base) + sent, operation.vector.length - sent};
+    operation.vector = {static_cast<std::byte*>(operation.vector.base) + sent,
+                        operation.vector.length - sent};
   } else {
     auto& vectors = operation.gather->vectors;
     while (sent >= vectors[operation.vector_first].length) {
@@ -441,7 +444,12 @@ void Engine::on_accept(const Event& event) {
 
 void Engine::park(Operation& operation) {
   operation.state = Operation::State::Parked;
-  parked_.push_back(&operation);
+  // Who got something this time stands behind those who did not: a busy socket must not take every slot.
+  if (std::exchange(operation.received, false)) {
+    parked_.push_back(&operation);
+  } else {
+    parked_.push_front(&operation);
+  }
   ++stats_.parkings;
   starved_ = true;
 }
@@ -503,11 +511,13 @@ void Engine::close() {
     }
   }
   driver_->flush();
-  for (int round = 0; round < kJoinRounds && stats_.operations > 0; ++round) {
+  for (int round = 0; round < kJoinRounds && stats_.operations > 0;) {
     const std::size_t count = driver_->reap(events_);
     for (std::size_t i = 0; i < count; ++i) on_event(events_[i]);
     driver_->flush();
-    if (count == 0 && stats_.operations > 0 && driver_->prepare_wait()) driver_->wait(kJoinWaitMs);
+    if (count > 0) continue;  // only waiting counts
+    ++round;
+    if (stats_.operations > 0 && driver_->prepare_wait()) driver_->wait(kJoinWaitMs);
   }
   for (std::uint32_t index = 0; index < handles_made_; ++index) {
     Handle& handle = handles_[index];

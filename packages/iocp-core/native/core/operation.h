@@ -35,6 +35,7 @@ struct Operation {
   OpCode code = OpCode::None;
   State state = State::Free;
   bool cancel_requested = false;
+  bool received = false;  // Recv: has got something since it was last parked
   std::uint32_t index = 0;
   std::uint32_t generation = 0;
   std::int32_t argument = 0;  // direction of a shutdown, flags of a close
@@ -54,7 +55,9 @@ struct Operation {
   Operation* driver_next = nullptr;
   bool driver_queued = false;
 
-  [[nodiscard]] bool gathered() const noexcept { return code == OpCode::Send && gather && !gather->vectors.empty(); }
+  [[nodiscard]] bool gathered() const noexcept {
+    return code == OpCode::Send && gather && !gather->vectors.empty();
+  }
 };
 
 }  // namespace iocp

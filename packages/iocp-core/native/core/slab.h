@@ -14,10 +14,14 @@ class Slab {
   static constexpr std::uint32_t kBlock = 256;
 
   /// The item at `index`; the slab must have grown past it.
-  [[nodiscard]] T& operator[](std::uint32_t index) noexcept { return blocks_[index / kBlock][index % kBlock]; }
+  [[nodiscard]] T& operator[](std::uint32_t index) noexcept {
+    return blocks_[index / kBlock][index % kBlock];
+  }
 
   [[nodiscard]] bool contains(std::uint32_t index) const noexcept { return index < size(); }
-  [[nodiscard]] std::uint32_t size() const noexcept { return static_cast<std::uint32_t>(blocks_.size()) * kBlock; }
+  [[nodiscard]] std::uint32_t size() const noexcept {
+    return static_cast<std::uint32_t>(blocks_.size()) * kBlock;
+  }
 
   /// Makes sure that `index` exists. New items are value-initialized.
   void grow_to(std::uint32_t index) {

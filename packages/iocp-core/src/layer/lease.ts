@@ -59,8 +59,9 @@ class PoolLease implements Lease {
  * nothing. Every lease must be released: a leased slot counts against the channel's quota.
  */
 export function lease(bytes: Uint8Array): Lease {
-  // No bytes need no slot; at the end of one they would name the next.
-  return new PoolLease(bytes, bytes.byteLength === 0 ? undefined : leaseOwnerOf(bytes));
+  // An empty view at the end of a slot would name the next one. A detached one has no buffer left, and is an error.
+  const empty = bytes.byteLength === 0 && bytes.buffer.byteLength > 0;
+  return new PoolLease(bytes, empty ? undefined : leaseOwnerOf(bytes));
 }
 
 /** A copy of `bytes` in memory of its own. */

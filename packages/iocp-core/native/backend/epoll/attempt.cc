@@ -86,10 +86,8 @@ bool concerns_one_connection(std::int32_t accept_result) noexcept {
     case error_number::kENETUNREACH:
     case error_number::kEHOSTDOWN:
     case error_number::kEHOSTUNREACH:
-    case error_number::kETIMEDOUT:
-      return true;
-    default:
-      return false;
+    case error_number::kETIMEDOUT: return true;
+    default: return false;
   }
 }
 

@@ -26,11 +26,12 @@ constexpr std::size_t kReportsPerPoll = 256;
 constexpr std::uint32_t kInterest = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
 constexpr std::uint32_t kReadableReport = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 constexpr std::uint32_t kWritableReport = EPOLLOUT | EPOLLHUP | EPOLLERR;
-/// With one of these, less than asked for does not mean that everything was read: the end or an error may follow (and
-/// an edge is reported once), and a read stops early at urgent data.
+/// With one of these, less than asked for does not mean that everything was read: the end or an error may
+/// follow (and an edge is reported once), and a read stops early at urgent data.
 constexpr std::uint32_t kMoreBehindReport = EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
-/// Bits of `Handle::driver_flags`. The first three: what the kernel reported and no attempt has contradicted yet.
+/// Bits of `Handle::driver_flags`. The first three: what the kernel reported and no attempt has contradicted
+/// yet.
 constexpr std::uint32_t kReadable = 1;
 constexpr std::uint32_t kWritable = 2;
 constexpr std::uint32_t kMoreBehind = 4;
@@ -97,8 +98,8 @@ class EpollDriver final : public Driver {
 };
 
 std::int32_t EpollDriver::attach(Handle& handle) {
-  // The key and not a pointer: a report that is on its way while the handle is closed must not find the next owner of
-  // the place.
+  // The key and not a pointer: a report that is on its way while the handle is closed must not find the next
+  // owner of the place.
   epoll_event interest{.events = kInterest, .data = {.u64 = key_of(handle)}};
   ++stats_.system_calls;
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor_of(handle), &interest) != 0) {
@@ -124,11 +125,8 @@ void EpollDriver::start(Operation& operation) {
       handle.driver_writer = &operation;
       if ((handle.driver_flags & kWritable) != 0) outgoing_.push(operation);
       return;
-    case OpCode::Connect:
-      handle.driver_writer = &operation;
-      [[fallthrough]];
-    default:
-      outgoing_.push(operation);
+    case OpCode::Connect: handle.driver_writer = &operation; [[fallthrough]];
+    default: outgoing_.push(operation);
   }
 }
 
@@ -146,7 +144,8 @@ void EpollDriver::cancel(Operation& operation) {
 
 void EpollDriver::close(Handle& handle, Operation& close) {
   handles_[handle.index] = nullptr;
-  // Closing alone is not enough where a duplicate of the descriptor lives on, in a child process for instance.
+  // Closing alone is not enough where a duplicate of the descriptor lives on, in a child process for
+  // instance.
   stats_.system_calls += 2;
   static_cast<void>(::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor_of(handle), nullptr));
   // The number is free even when close fails: trying again could close the descriptor of somebody else.
@@ -294,7 +293,8 @@ void EpollDriver::try_send(Operation& operation) {
     handle.driver_flags &= ~kWritable;
     return;
   }
-  // A short send filled the socket's buffer: the rest, which the engine starts, waits for the report of space.
+  // A short send filled the socket's buffer: the rest, which the engine starts, waits for the report of
+  // space.
   if (result >= 0 && static_cast<std::size_t>(result) < attempt::bytes_left(operation)) {
     handle.driver_flags &= ~kWritable;
   }
@@ -309,7 +309,8 @@ void EpollDriver::try_connect(Operation& operation) {
     handle.driver_flags = (handle.driver_flags & ~(kReadable | kWritable | kMoreBehind)) | kConnecting;
   }
   ++stats_.system_calls;
-  // Called again on every report: unlike SO_ERROR its answer cannot be mistaken when the report was an old one.
+  // Called again on every report: unlike SO_ERROR its answer cannot be mistaken when the report was an old
+  // one.
   const std::int32_t result = attempt::connect(descriptor_of(handle), *handle.remote);
   if (result == -error_number::kEINPROGRESS || result == -error_number::kEALREADY) return;
   handle.driver_flags &= ~kConnecting;

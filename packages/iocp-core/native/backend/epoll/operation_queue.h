@@ -6,8 +6,8 @@
 
 namespace iocp {
 
-/// Operations that have to be looked at, in order, linked through `Operation::driver_next`. An operation is in at most
-/// one queue, once.
+/// Operations that have to be looked at, in order, linked through `Operation::driver_next`. An operation is
+/// in at most one queue, once.
 class OperationQueue {
  public:
   [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }

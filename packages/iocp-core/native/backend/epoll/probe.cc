@@ -15,9 +15,10 @@ Probe failed(const char* syscall) {
   Probe probe;
   probe.error = error.error;
   probe.reason = std::string(syscall) + ": " + posix::describe(error.error);
-  probe.hint = error.error == error_number::kEMFILE || error.error == error_number::kENFILE
-                   ? "no descriptors are left: raise the limit (ulimit -n) or close some"
-                   : "the kernel or its sandbox refuses epoll; only the backend without native code works here";
+  probe.hint =
+      error.error == error_number::kEMFILE || error.error == error_number::kENFILE
+          ? "no descriptors are left: raise the limit (ulimit -n) or close some"
+          : "the kernel or its sandbox refuses epoll; only the backend without native code works here";
   return probe;
 }
 

@@ -27,12 +27,9 @@ namespace {
 
 int shutdown_direction(std::int32_t direction) noexcept {
   switch (direction) {
-    case shutdown_direction::kRead:
-      return SHUT_RD;
-    case shutdown_direction::kWrite:
-      return SHUT_WR;
-    default:
-      return SHUT_RDWR;
+    case shutdown_direction::kRead: return SHUT_RD;
+    case shutdown_direction::kWrite: return SHUT_WR;
+    default: return SHUT_RDWR;
   }
 }
 
@@ -44,8 +41,8 @@ class UringDriver final : public Driver {
   [[nodiscard]] const char* name() const noexcept override { return "io_uring"; }
 
   [[nodiscard]] std::vector<std::string> features() const override {
-    return {"single_issuer", "defer_taskrun", "multishot_accept", "multishot_recv", "provided_buffer_ring",
-            "eventfd"};
+    return {"single_issuer",  "defer_taskrun",        "multishot_accept",
+            "multishot_recv", "provided_buffer_ring", "eventfd"};
   }
 
   [[nodiscard]] std::int32_t attach(Handle& handle) override {
@@ -60,8 +57,8 @@ class UringDriver final : public Driver {
   void start(Operation& operation) override {
     if (operation.code == OpCode::Shutdown) {
       // As an operation of the ring it would go to a worker thread of the kernel; it never blocks.
-      const int result = ::shutdown(static_cast<int>(operation.handle->native),
-                                    shutdown_direction(operation.argument));
+      const int result =
+          ::shutdown(static_cast<int>(operation.handle->native), shutdown_direction(operation.argument));
       ++own_system_calls_;
       ready_.push_back({.operation = &operation, .result = result == 0 ? 0 : -posix::from_errno(errno)});
       return;
@@ -166,15 +163,9 @@ class UringDriver final : public Driver {
       if (entry == nullptr) return false;
     }
     switch (request.kind) {
-      case Request::Kind::Start:
-        prepare_operation(*entry, *request.operation);
-        break;
-      case Request::Kind::Cancel:
-        prepare_cancel(*entry, *request.operation);
-        break;
-      case Request::Kind::Close:
-        prepare_close(*entry, *request.operation);
-        break;
+      case Request::Kind::Start: prepare_operation(*entry, *request.operation); break;
+      case Request::Kind::Cancel: prepare_cancel(*entry, *request.operation); break;
+      case Request::Kind::Close: prepare_close(*entry, *request.operation); break;
     }
     return true;
   }
@@ -183,7 +174,9 @@ class UringDriver final : public Driver {
     if (std::exchange(provided_, false)) buffers_.publish();
   }
 
-  [[nodiscard]] bool has_completions() const noexcept { return ring_.peek() != nullptr || ring_.work_waits(); }
+  [[nodiscard]] bool has_completions() const noexcept {
+    return ring_.peek() != nullptr || ring_.work_waits();
+  }
 
   /// While we are awake the kernel need not tell us anything.
   void set_signalling(bool on) noexcept {

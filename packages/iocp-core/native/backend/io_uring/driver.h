@@ -11,6 +11,7 @@ namespace iocp {
 /// @param slots the pool's memory, which must outlive the driver
 /// @param entries length of the submission queue
 /// @param probe says why when the result is null
-[[nodiscard]] std::unique_ptr<Driver> make_uring_driver(const BufferSlots& slots, unsigned entries, Probe& probe);
+[[nodiscard]] std::unique_ptr<Driver> make_uring_driver(const BufferSlots& slots, unsigned entries,
+                                                        Probe& probe);
 
 }  // namespace iocp

@@ -59,12 +59,8 @@ void prepare_operation(io_uring_sqe& entry, Operation& operation) noexcept {
       entry.flags = abi::kEntryBufferSelect;
       entry.buf_group = BufferRing::kGroup;
       break;
-    case OpCode::Send:
-      prepare_send(entry, operation);
-      break;
-    default:
-      entry.opcode = IORING_OP_NOP;
-      break;
+    case OpCode::Send: prepare_send(entry, operation); break;
+    default: entry.opcode = IORING_OP_NOP; break;
   }
 }
 

@@ -29,19 +29,15 @@ std::string hint_for(int error) {
         return "kernel.io_uring_disabled is " + std::to_string(value) +
                "; an administrator can allow it with: sysctl -w kernel.io_uring_disabled=0";
       }
-      return "a seccomp filter, usually the container runtime's, forbids it; allow io_uring_setup, io_uring_enter and "
+      return "a seccomp filter, usually the container runtime's, forbids it; allow io_uring_setup, "
+             "io_uring_enter and "
              "io_uring_register in its profile";
-    case ENOSYS:
-      return "this kernel was built without io_uring, or a sandbox hides it";
-    case EINVAL:
-      return "Linux 6.1 or newer is needed";
-    case ENOMEM:
-      return "raise the limit on locked memory (ulimit -l), or make a port with fewer entries";
+    case ENOSYS: return "this kernel was built without io_uring, or a sandbox hides it";
+    case EINVAL: return "Linux 6.1 or newer is needed";
+    case ENOMEM: return "raise the limit on locked memory (ulimit -l), or make a port with fewer entries";
     case EMFILE:
-    case ENFILE:
-      return "raise the descriptor limit (ulimit -n)";
-    default:
-      return "see io_uring_setup(2)";
+    case ENFILE: return "raise the descriptor limit (ulimit -n)";
+    default: return "see io_uring_setup(2)";
   }
 }
 

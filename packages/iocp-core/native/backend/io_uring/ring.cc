@@ -25,7 +25,9 @@ int io_uring_register(int descriptor, unsigned code, void* argument, unsigned co
 }
 
 unsigned load_acquire(const unsigned* word) noexcept { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
-void store_release(unsigned* word, unsigned value) noexcept { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
+void store_release(unsigned* word, unsigned value) noexcept {
+  __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
 
 }  // namespace
 
@@ -49,7 +51,8 @@ void Mapping::unmap() noexcept {
 
 int Mapping::map(std::size_t length, int descriptor, std::uint64_t offset) noexcept {
   const int flags = descriptor < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED | MAP_POPULATE;
-  void* address = mmap(nullptr, length, PROT_READ | PROT_WRITE, flags, descriptor, static_cast<off_t>(offset));
+  void* address =
+      mmap(nullptr, length, PROT_READ | PROT_WRITE, flags, descriptor, static_cast<off_t>(offset));
   if (address == MAP_FAILED) return errno;
   unmap();
   address_ = address;
@@ -61,8 +64,8 @@ int Mapping::map(std::size_t length, int descriptor, std::uint64_t offset) noexc
 std::optional<Ring> Ring::make(unsigned entries, RingError& error) {
   Ring ring;
   io_uring_params& parameters = ring.parameters_;
-  parameters.flags = abi::kSetupClamp | abi::kSetupCqSize | abi::kSetupSubmitAll | abi::kSetupTaskrunFlag | abi::kSetupSingleIssuer |
-                     abi::kSetupDeferTaskrun;
+  parameters.flags = abi::kSetupClamp | abi::kSetupCqSize | abi::kSetupSubmitAll | abi::kSetupTaskrunFlag |
+                     abi::kSetupSingleIssuer | abi::kSetupDeferTaskrun;
   parameters.cq_entries = entries * kCompletionsPerEntry;
   const int descriptor = io_uring_setup(entries, &parameters);
   if (descriptor < 0) {
@@ -93,7 +96,8 @@ int Ring::map() noexcept {
   const std::size_t cq_bytes = cq.cqes + parameters_.cq_entries * sizeof(io_uring_cqe);
   if (const int error = submission_.map(sq_bytes, descriptor, IORING_OFF_SQ_RING); error != 0) return error;
   if (const int error = completion_.map(cq_bytes, descriptor, IORING_OFF_CQ_RING); error != 0) return error;
-  if (const int error = entries_.map(parameters_.sq_entries * sizeof(io_uring_sqe), descriptor, IORING_OFF_SQES);
+  if (const int error =
+          entries_.map(parameters_.sq_entries * sizeof(io_uring_sqe), descriptor, IORING_OFF_SQES);
       error != 0) {
     return error;
   }
@@ -121,7 +125,8 @@ int Ring::probe() noexcept {
   if (io_uring_register(descriptor_.get(), IORING_REGISTER_PROBE, probe, kCodes) < 0) return errno;
   const auto* codes = reinterpret_cast<const io_uring_probe_op*>(storage + sizeof(io_uring_probe));
   for (unsigned i = 0; i < probe->ops_len && i < kCodes; ++i) {
-    if ((codes[i].flags & IO_URING_OP_SUPPORTED) != 0) supported_[codes[i].op / 64] |= 1ULL << (codes[i].op % 64);
+    if ((codes[i].flags & IO_URING_OP_SUPPORTED) != 0)
+      supported_[codes[i].op / 64] |= 1ULL << (codes[i].op % 64);
   }
   return 0;
 }
@@ -142,8 +147,8 @@ int Ring::enter() noexcept {
   store_release(sq_tail_, tail_);
   for (;;) {
     ++system_calls_;
-    const long result = syscall(__NR_io_uring_enter, descriptor_.get(), tail_ - submitted_, 0, IORING_ENTER_GETEVENTS,
-                                nullptr, 0);
+    const long result = syscall(__NR_io_uring_enter, descriptor_.get(), tail_ - submitted_, 0,
+                                IORING_ENTER_GETEVENTS, nullptr, 0);
     if (result >= 0) {
       submitted_ += static_cast<unsigned>(result);
       return 0;
@@ -163,7 +168,9 @@ bool Ring::work_waits() const noexcept {
   return (__atomic_load_n(sq_flags_, __ATOMIC_RELAXED) & (abi::kSqTaskrun | abi::kSqCqOverflow)) != 0;
 }
 
-bool Ring::overflowed() const noexcept { return (__atomic_load_n(sq_flags_, __ATOMIC_RELAXED) & abi::kSqCqOverflow) != 0; }
+bool Ring::overflowed() const noexcept {
+  return (__atomic_load_n(sq_flags_, __ATOMIC_RELAXED) & abi::kSqCqOverflow) != 0;
+}
 
 void Ring::set_signalling(bool on) noexcept {
   // Only this side writes the flag word. A full fence: what is read afterwards must not be older than the switch.

@@ -91,7 +91,8 @@ using NameCall = int (*)(int, sockaddr*, socklen_t*);
 Result<AddressBytes> ask_name(NativeHandle native, NameCall call, const char* name) noexcept {
   sockaddr_storage raw{};
   socklen_t length = sizeof raw;
-  if (call(static_cast<int>(native), reinterpret_cast<sockaddr*>(&raw), &length) != 0) return last_error(name);
+  if (call(static_cast<int>(native), reinterpret_cast<sockaddr*>(&raw), &length) != 0)
+    return last_error(name);
   return pack(raw, std::min<std::size_t>(length, sizeof raw));
 }
 
@@ -113,7 +114,8 @@ Result<AddressBytes> ip_address(std::string_view host, std::uint16_t port) {
   sockaddr_in raw{};
   raw.sin_family = AF_INET;
   raw.sin_port = htons(port);
-  if (::inet_pton(AF_INET, text.c_str(), &raw.sin_addr) != 1) return invalid(error_number::kEINVAL, "inet_pton");
+  if (::inet_pton(AF_INET, text.c_str(), &raw.sin_addr) != 1)
+    return invalid(error_number::kEINVAL, "inet_pton");
   return pack(raw, sizeof raw);
 }
 

@@ -19,7 +19,7 @@ enum class Family : std::uint8_t { Ipv4, Ipv6, Unix };
 /// An address as people read it.
 struct SocketAddress {
   Family family = Family::Ipv4;
-  std::string host;            // numeric, without the scope; empty for Unix sockets
+  std::string host;  // numeric, without the scope; empty for Unix sockets
   std::uint16_t port = 0;
   std::uint32_t scope_id = 0;  // IPv6 link-local addresses: the number of the interface
   std::string path;            // Unix sockets; starts with '\0' in the abstract namespace; empty when unnamed
@@ -32,8 +32,8 @@ struct Endpoint {
   std::string path;
 };
 
-/// A numeric IPv4 or IPv6 address, the latter with an optional scope (`fe80::1%eth0`, `fe80::1%2`). EINVAL when it is
-/// not one (names are not resolved here), ENODEV when there is no interface of that name.
+/// A numeric IPv4 or IPv6 address, the latter with an optional scope (`fe80::1%eth0`, `fe80::1%2`). EINVAL
+/// when it is not one (names are not resolved here), ENODEV when there is no interface of that name.
 [[nodiscard]] Result<AddressBytes> ip_address(std::string_view host, std::uint16_t port);
 
 /// The address of a Unix socket. A leading '\0' means the abstract namespace (unix(7)). EINVAL when empty,

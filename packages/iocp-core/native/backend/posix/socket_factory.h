@@ -14,7 +14,8 @@ namespace iocp::posix {
 
 /// A listening stream socket to make.
 struct ListenSpec {
-  /// With neither host nor path: every address of the machine, IPv6 and IPv4 (IPv4 only where there is no IPv6).
+  /// With neither host nor path: every address of the machine, IPv6 and IPv4 (IPv4 only where there is no
+  /// IPv6).
   Endpoint local;
   int backlog = 511;          // the kernel caps it at net.core.somaxconn
   bool ipv6_only = false;     // IPv6: do not take IPv4 connections as well
@@ -36,8 +37,8 @@ struct OpenedSocket {
   std::unique_ptr<AddressBytes> remote;
 };
 
-/// Makes a socket, binds it and listens. A Unix socket file that exists is reported as EADDRINUSE, alive or not. All
-/// sockets are close-on-exec; whether they block is up to the driver that they are attached to.
+/// Makes a socket, binds it and listens. A Unix socket file that exists is reported as EADDRINUSE, alive or
+/// not. All sockets are close-on-exec; whether they block is up to the driver that they are attached to.
 [[nodiscard]] Result<Descriptor> open_listener(const ListenSpec& spec);
 
 /// Makes a socket and binds it when asked to; connecting is an operation of the port.

@@ -8,8 +8,9 @@
 
 namespace iocp::posix {
 
-// The calls below are made while a socket is taken down. What they could complain of (not a TCP socket, not connected
-// any more) changes nothing about what has to be done next, and that is why their results are dropped.
+// The calls below are made while a socket is taken down. What they could complain of (not a TCP socket, not
+// connected any more) changes nothing about what has to be done next, and that is why their results are
+// dropped.
 
 void PosixSocketSystem::set_abortive_close(NativeHandle native) noexcept {
   const linger reset{.l_onoff = 1, .l_linger = 0};

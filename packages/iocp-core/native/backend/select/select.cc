@@ -20,7 +20,16 @@ Selection select_driver(BackendChoice choice, const BufferSlots& slots, unsigned
     if (choice == BackendChoice::Uring) return selection;
   }
   Probe probe = probe_epoll();
-  if (probe.available) selection.driver = make_epoll_driver(slots);
+  if (probe.available) {
+    selection.driver = make_epoll_driver(slots);
+    // It worked a moment ago: what else could have run out?
+    if (!selection.driver) {
+      probe = {.available = false,
+               .error = error_number::kEMFILE,
+               .reason = "no descriptors left",
+               .hint = "ulimit -n"};
+    }
+  }
   if (!selection.driver) selection.rejected.push_back({"epoll", std::move(probe)});
   return selection;
 }

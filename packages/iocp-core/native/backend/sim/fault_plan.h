@@ -4,7 +4,8 @@
 
 namespace iocp {
 
-/// Which faults to inject, as probabilities from 0 to 1. The same seed and the same events give the same faults.
+/// Which faults to inject, as probabilities from 0 to 1. The same seed and the same events give the same
+/// faults.
 struct FaultPlan {
   std::uint64_t seed = 1;
   double short_send = 0;  // a send ends with a part of its bytes

@@ -22,8 +22,8 @@ std::uint64_t key_of(const Handle& handle) noexcept {
   return (std::uint64_t{handle.generation} << 32) | handle.index;
 }
 
-/// The connection of `descriptor` breaks for both sides, really: a TCP peer gets a reset. Errors are dropped, because a
-/// connection that cannot be broken is broken already.
+/// The connection of `descriptor` breaks for both sides, really: a TCP peer gets a reset. Errors are dropped,
+/// because a connection that cannot be broken is broken already.
 void break_connection(NativeHandle descriptor) noexcept {
   const sockaddr nowhere{.sa_family = AF_UNSPEC, .sa_data = {}};
   if (::connect(static_cast<int>(descriptor), &nowhere, sizeof nowhere) != 0) {
@@ -80,10 +80,10 @@ class SimDriver final : public Driver {
   std::vector<Event> raw_;
   std::deque<Delayed> delayed_;
   std::uint64_t reaps_ = 0;
-  std::vector<std::uint32_t> reserve_;                          // slots for the second half of what is split
+  std::vector<std::uint32_t> reserve_;  // slots for the second half of what is split
   std::unordered_map<Operation*, Shortened> shortened_;
-  std::unordered_map<Operation*, std::int32_t> ending_;         // cancelled by us: the error it is to end with
-  std::unordered_set<std::uint64_t> broken_;                    // handles whose connection we broke
+  std::unordered_map<Operation*, std::int32_t> ending_;  // cancelled by us: the error it is to end with
+  std::unordered_set<std::uint64_t> broken_;             // handles whose connection we broke
 };
 
 std::vector<std::string> SimDriver::features() const {
@@ -102,7 +102,8 @@ void SimDriver::shorten(Operation& operation) {
   IoVector* cut = &operation.vector;
   if (operation.gathered()) {
     auto& vectors = operation.gather->vectors;
-    const std::size_t kept = operation.vector_first + 1 + random_.below(vectors.size() - operation.vector_first);
+    const std::size_t kept =
+        operation.vector_first + 1 + random_.below(vectors.size() - operation.vector_first);
     shortened.behind.assign(vectors.begin() + static_cast<std::ptrdiff_t>(kept), vectors.end());
     vectors.resize(kept);
     cut = &vectors.back();
@@ -173,7 +174,8 @@ void SimDriver::take_in(Event event) {
   if (operation.code == OpCode::Accept && event.result >= 0 && random_.chance(plan_.emfile)) {
     end_early(event, -error_number::kEMFILE);
   }
-  const bool moved_bytes = (operation.code == OpCode::Recv || operation.code == OpCode::Send) && event.result > 0;
+  const bool moved_bytes =
+      (operation.code == OpCode::Recv || operation.code == OpCode::Send) && event.result > 0;
   if (moved_bytes && random_.chance(plan_.reset)) {
     broken_.insert(key_of(*operation.handle));
     break_connection(operation.handle->native);
@@ -181,7 +183,8 @@ void SimDriver::take_in(Event event) {
   deliver(event);
 }
 
-/// Nothing that the kernel did is taken back: the operation is cancelled, and its last event then carries `error`.
+/// Nothing that the kernel did is taken back: the operation is cancelled, and its last event then carries
+/// `error`.
 void SimDriver::end_early(const Event& event, std::int32_t error) {
   if (!event.more || !ending_.emplace(event.operation, error).second) return;
   inner_->cancel(*event.operation);
@@ -192,7 +195,8 @@ void SimDriver::rewrite(Event& event) {
   if (operation.code == OpCode::Send) restore(operation);
   if (!event.more) {
     if (const auto ending = ending_.find(&operation); ending != ending_.end()) {
-      if (event.result == -error_number::kECANCELED && !operation.cancel_requested) event.result = ending->second;
+      if (event.result == -error_number::kECANCELED && !operation.cancel_requested)
+        event.result = ending->second;
       ending_.erase(ending);
     }
   }

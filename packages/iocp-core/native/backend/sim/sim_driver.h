@@ -8,7 +8,8 @@
 
 namespace iocp {
 
-/// A driver over a driver that makes things go wrong which may go wrong anyway, following `plan`. For tests only.
+/// A driver over a driver that makes things go wrong which may go wrong anyway, following `plan`. For tests
+/// only.
 /// @param slots the pool's memory, the same that `inner` fills
 [[nodiscard]] std::unique_ptr<Driver> make_sim_driver(std::unique_ptr<Driver> inner, const BufferSlots& slots,
                                                       const FaultPlan& plan);

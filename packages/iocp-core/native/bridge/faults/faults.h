@@ -8,8 +8,8 @@
 
 namespace iocp {
 
-/// Wraps `driver` so that faults happen as `plan` says. Null when this build of the addon cannot do that: only the
-/// addon for tests can.
+/// Wraps `driver` so that faults happen as `plan` says. Null when this build of the addon cannot do that:
+/// only the addon for tests can.
 [[nodiscard]] std::unique_ptr<Driver> add_faults(std::unique_ptr<Driver> driver, const BufferSlots& slots,
                                                  const FaultPlan& plan);
 

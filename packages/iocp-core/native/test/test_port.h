@@ -1,0 +1,141 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <source_location>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "backend/posix/descriptor.h"
+#include "backend/posix/socket_system.h"
+#include "core/engine.h"
+#include "test/backends.h"
+
+namespace iocp::test {
+
+/// A completion record, taken apart.
+struct Completion {
+  OpCode code = OpCode::None;
+  std::int32_t flags = 0;
+  std::int32_t result = 0;
+  std::int32_t value = -1;
+  std::int32_t extra = 0;
+  [[nodiscard]] bool more() const noexcept { return (flags & complete_flag::kMore) != 0; }
+};
+
+/// What came of one operation so far.
+struct Outcome {
+  OpCode code = OpCode::None;
+  bool settled = false;
+  std::int32_t result = 0;       // of the last completion
+  std::uint64_t settled_at = 0;  // counts up with every settlement of the port
+  std::vector<Completion> events;
+  std::string data;                 // Recv: everything, in order
+  std::vector<HandleRef> accepted;  // Accept
+};
+
+struct Token {
+  std::uint32_t index = 0;
+  std::uint32_t generation = 0;
+};
+
+/// A piece of memory to send.
+struct Segment {
+  std::int32_t pin = -1;
+  std::int32_t offset = 0;
+  std::int32_t length = 0;
+};
+
+struct PortShape {
+  std::uint32_t slot_bytes = 4096;
+  std::uint32_t slots = 64;
+  std::uint32_t provided = 32;
+  bool give_back = true;  // received slots go back to the port at once
+};
+
+/// Stands where JavaScript stands: makes tokens, writes submission records, reads completion records, owns
+/// the pool. Fails the test when an operation settles twice or a completion names a token that is not in
+/// flight.
+class TestPort {
+ public:
+  explicit TestPort(const Backend& backend, PortShape shape = {});
+  ~TestPort();
+  TestPort(const TestPort&) = delete;
+  TestPort& operator=(const TestPort&) = delete;
+
+  [[nodiscard]] Engine& engine() noexcept { return *engine_; }
+  [[nodiscard]] EngineStats stats() const noexcept { return engine_->stats(); }
+
+  /// Takes ownership of `descriptor`; fails the test when the engine refuses it.
+  HandleRef adopt(posix::Descriptor descriptor, std::unique_ptr<AddressBytes> remote = nullptr);
+  /// A TCP listener on the loopback address, or a Unix one at `path`.
+  HandleRef listen(const std::string& path = {}, int backlog = 511);
+  /// A socket that is to be connected to where `listener` listens.
+  HandleRef open_to(HandleRef listener);
+  HandleRef open_to(NativeHandle listener);
+  [[nodiscard]] AddressBytes address_of(HandleRef handle);
+
+  Token accept(HandleRef handle) { return submit(OpCode::Accept, handle); }
+  Token connect(HandleRef handle) { return submit(OpCode::Connect, handle); }
+  Token recv(HandleRef handle) { return submit(OpCode::Recv, handle); }
+  Token send(HandleRef handle, std::string_view text);
+  Token send(HandleRef handle, std::span<const Segment> segments);
+  Token shutdown(HandleRef handle, std::int32_t direction = shutdown_direction::kWrite);
+  Token close(HandleRef handle, bool abort = false);
+  Token post(std::int32_t value);
+  void cancel(Token token);
+  void provide(std::uint32_t slot);
+  void submit_plain(OpCode code, std::int32_t argument);
+  void submit_raw(std::span<const std::int32_t> records);
+
+  /// Remembers `text` until the end of the port and pins it.
+  Segment pin(std::string text);
+  /// A token that is not in flight.
+  Token make_token(OpCode code);
+
+  [[nodiscard]] const Outcome& outcome(Token token) const;
+  [[nodiscard]] bool settled(Token token) const { return outcome(token).settled; }
+
+  /// One turn: flush, collect, dispatch. Returns the number of completions.
+  std::size_t turn();
+  /// Turns, and waits as the event loop does, until `done`; fails the test after some seconds.
+  void run_until(const std::function<bool()>& done, std::string_view what,
+                 const std::source_location& where = std::source_location::current());
+  /// Until `token` has settled. Returns its result.
+  std::int32_t finish(Token token, const std::source_location& where = std::source_location::current());
+  /// Until nothing is left to do at the moment.
+  void settle_down();
+  /// Waits for one connection on `listener`; the accept goes on.
+  HandleRef next_accepted(Token accept, std::size_t number = 0);
+  /// Closes the engine and reads what it left.
+  void close_engine();
+
+  [[nodiscard]] std::uint32_t slots_kept() const noexcept {
+    return static_cast<std::uint32_t>(kept_slots_.size());
+  }
+  std::vector<std::int32_t>& kept_slots() noexcept { return kept_slots_; }
+
+ private:
+  Token submit(OpCode code, HandleRef handle, std::int32_t argument = 0, std::int32_t flags = 0);
+  void dispatch(const std::int32_t* record);
+  void receive(Outcome& outcome, const Completion& completion);
+
+  PortShape shape_;
+  std::unique_ptr<std::byte[]> storage_;
+  std::unique_ptr<BufferSlots> slots_;
+  posix::PosixSocketSystem system_;
+  std::unique_ptr<Engine> engine_;
+  std::vector<std::unique_ptr<std::string>> pinned_;
+  std::unordered_map<std::uint64_t, Outcome> outcomes_;
+  std::vector<std::uint32_t> free_tokens_;
+  std::vector<std::uint32_t> generations_;
+  std::vector<std::int32_t> kept_slots_;
+  std::uint64_t settlements_ = 0;
+};
+
+}  // namespace iocp::test
