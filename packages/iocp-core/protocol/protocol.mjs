@@ -129,7 +129,11 @@ export const ERRORS = [
   [93, 'EPROTONOSUPPORT', 'protocol not supported'],
   [95, 'EOPNOTSUPP', 'operation not supported on socket'],
   [97, 'EAFNOSUPPORT', 'address family not supported'],
-  [98, 'EADDRINUSE', 'address already in use: another socket listens there; choose another port or stop the other program'],
+  [
+    98,
+    'EADDRINUSE',
+    'address already in use: another socket listens there; choose another port or stop the other program',
+  ],
   [99, 'EADDRNOTAVAIL', 'address not available: no interface of this machine has it'],
   [100, 'ENETDOWN', 'network is down'],
   [101, 'ENETUNREACH', 'network is unreachable'],

@@ -29,7 +29,8 @@ function header() {
   for (const [name, , entries] of groups) {
     if (name === 'Operation') {
       lines.push('enum class OpCode : std::uint8_t {');
-      for (const [key, [value, text]] of Object.entries(entries)) lines.push(`  ${pascal(key)} = ${value},  // ${text}`);
+      for (const [key, [value, text]] of Object.entries(entries))
+        lines.push(`  ${pascal(key)} = ${value},  // ${text}`);
       lines.push('};', `inline constexpr int kOpCodeCount = ${Object.keys(entries).length};`, '');
       continue;
     }
@@ -39,10 +40,17 @@ function header() {
     }
     lines.push('}', '');
   }
-  lines.push('/// Error numbers, Linux\'s on every platform. Results carry them negated.', 'namespace error_number {');
-  for (const [number, name, text] of protocol.ERRORS) lines.push(`inline constexpr std::int32_t k${name} = ${number};  // ${text}`);
+  lines.push(
+    "/// Error numbers, Linux's on every platform. Results carry them negated.",
+    'namespace error_number {',
+  );
+  for (const [number, name, text] of protocol.ERRORS)
+    lines.push(`inline constexpr std::int32_t k${name} = ${number};  // ${text}`);
   lines.push('}', '', '/// The POSIX name of an error number, or "UNKNOWN".');
-  lines.push('[[nodiscard]] constexpr const char* error_name(std::int32_t number) noexcept {', '  switch (number) {');
+  lines.push(
+    '[[nodiscard]] constexpr const char* error_name(std::int32_t number) noexcept {',
+    '  switch (number) {',
+  );
   for (const [number, name] of protocol.ERRORS) lines.push(`    case ${number}:`, `      return "${name}";`);
   lines.push('    default:', '      return "UNKNOWN";', '  }', '}', '', '}  // namespace iocp', '');
   return lines.join('\n');
@@ -53,7 +61,8 @@ function typescript() {
   lines.push(`export const HEADER_WORDS = ${protocol.HEADER_WORDS};`, '');
   for (const [name, , entries] of groups) {
     lines.push(`export const ${name} = {`);
-    for (const [key, [value, text]] of Object.entries(entries)) lines.push(`  /** ${text} */`, `  ${key}: ${value},`);
+    for (const [key, [value, text]] of Object.entries(entries))
+      lines.push(`  /** ${text} */`, `  ${key}: ${value},`);
     lines.push('} as const;', `export type ${name} = (typeof ${name})[keyof typeof ${name}];`, '');
   }
   lines.push('/** Error number to name and advice. */');

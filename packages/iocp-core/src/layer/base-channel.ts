@@ -60,7 +60,6 @@ export abstract class BaseChannel extends ReceiveHalf implements Channel<Uint8Ar
     const buffered = this.queuedBytes + this.sendingBytes + this.lowerBufferedAmount() + bytes;
     if (buffered > this.limits.bufferedBytesMax) return this.refuseOverflow(buffered, done);
     this.keep(chunks);
-    this.queuedBytes += bytes;
     if (done !== undefined) this.queueCallback(done);
     this.requestFlush();
     if (buffered < this.limits.highWaterMark) return true;
@@ -179,13 +178,18 @@ export abstract class BaseChannel extends ReceiveHalf implements Channel<Uint8Ar
 
   private keep(chunks: Uint8Array | readonly Uint8Array[]): void {
     if (!Array.isArray(chunks)) {
-      if ((chunks as Uint8Array).byteLength > 0) this.keepChunk(chunks as Uint8Array);
+      this.keepOne(chunks as Uint8Array);
       return;
     }
-    for (let index = 0; index < chunks.length; index++) {
-      const chunk = chunks[index] as Uint8Array;
-      if (chunk.byteLength > 0) this.keepChunk(chunk);
-    }
+    for (let index = 0; index < chunks.length; index++) this.keepOne(chunks[index] as Uint8Array);
+  }
+
+  /** Counts at once: when the next chunk of a write is refused by the medium, those before it stay queued. */
+  private keepOne(chunk: Uint8Array): void {
+    const bytes = chunk.byteLength;
+    if (bytes === 0) return;
+    this.keepChunk(chunk);
+    this.queuedBytes += bytes;
   }
 
   private queueCallback(done: WriteCallback): void {
@@ -269,7 +273,7 @@ export abstract class BaseChannel extends ReceiveHalf implements Channel<Uint8Ar
     this.closeReason = reason;
     this.queuedBytes = 0;
     this.dropKept();
-    this.releaseUndelivered();
+    this.dropUndelivered();
     this.startClose(true);
   }
 

@@ -1,7 +1,7 @@
 import type { Receiver } from './channel.js';
 import * as flag from './channel-flags.js';
 import { ChannelError } from './errors.js';
-import { type Lease, lease, ownCopy } from './lease.js';
+import { leaseOwnerOf, ownCopy } from './lease.js';
 
 /** The half of `BaseChannel` that faces up: receiver, exact pause, and what was not delivered yet. */
 export abstract class ReceiveHalf {
@@ -9,7 +9,8 @@ export abstract class ReceiveHalf {
   protected flags = flag.HOLDING;
   protected receiver: Receiver | null = null;
   protected closeReason: Error | null = null;
-  private undelivered: Lease[] | null = null;
+  /** Bytes of their own, in order: what is not consumed must not keep pooled memory from others. */
+  private undelivered: Uint8Array[] | null = null;
   private receivedBytes = 0;
 
   /** Reads until `stopRead()`. Data must not be reported before this has returned. */
@@ -79,23 +80,19 @@ export abstract class ReceiveHalf {
     }
   }
 
-  protected releaseUndelivered(): void {
-    const held = this.undelivered;
-    if (held === null) return;
+  protected dropUndelivered(): void {
     this.undelivered = null;
-    for (const each of held) each.release();
   }
 
   private hold(data: Uint8Array): void {
-    const held = lease(data);
+    const held = leaseOwnerOf(data) === undefined ? data : ownCopy(data);
     if (this.undelivered === null) this.undelivered = [held];
     else this.undelivered.push(held);
   }
 
   private takeUndelivered(): Uint8Array[] {
-    if (this.undelivered === null) return [];
-    const taken = this.undelivered.map((held) => ownCopy(held.bytes));
-    this.releaseUndelivered();
+    const taken = this.undelivered ?? [];
+    this.undelivered = null;
     return taken;
   }
 
@@ -142,16 +139,14 @@ export abstract class ReceiveHalf {
     if ((this.flags & flag.CLOSED) !== 0) this.deliverClose();
   }
 
-  private deliverOldest(held: Lease[], receiver: Receiver): void {
-    const oldest = held.shift() as Lease;
+  private deliverOldest(held: Uint8Array[], receiver: Receiver): void {
+    const oldest = held.shift() as Uint8Array;
     if (held.length === 0) this.undelivered = null;
     try {
-      receiver.onData(oldest.bytes);
+      receiver.onData(oldest);
     } catch (error) {
       this.scheduleDelivery();
       throw error;
-    } finally {
-      oldest.release();
     }
   }
 

@@ -133,6 +133,11 @@ export class BufferPool {
     if (!this.isHeld(slot)) throw notLent();
   }
 
+  /** Less than a quarter of the slots is left for receives: what can be copied should give its slot back. */
+  get scarce(): boolean {
+    return this.#kernelCount + this.#warmCount + this.#coldCount < this.maxSlots >> 2;
+  }
+
   /** True when `slot` is in the hands of JavaScript. */
   isHeld(slot: number): boolean {
     return (this.#holders[slot] as number) > 0;

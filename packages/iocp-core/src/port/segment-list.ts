@@ -45,9 +45,9 @@ export class SegmentList {
   }
 
   /**
-   * Takes over a chunk. Bytes lent by the port's pool keep their slot and are not copied, other chunks of up to one slot
-   * are copied into the arena, and larger ones must be neither changed nor transferred before `releaseAll`. Resizable and
-   * shared memory is copied whatever its size, because it could shrink under the kernel's hands.
+   * Takes over a chunk. Bytes lent by the port's pool keep their slot and are not copied, unless slots are scarce. Other
+   * chunks of up to one slot are copied into the arena, and larger ones must be neither changed nor transferred before
+   * `releaseAll`. Resizable and shared memory is copied whatever its size: it could shrink under the kernel's hands.
    * @throws `ERR_OUT_OF_RANGE` when the list would exceed 2^31 - 1 bytes, `ERR_IOCP_NOT_LENT` for bytes that were lent
    * and have gone back to the pool.
    */
@@ -83,9 +83,9 @@ export class SegmentList {
   #addLent(chunk: Uint8Array): void {
     const { pool } = this.#memory;
     const offset = chunk.byteOffset - pool.base;
-    // One small piece of each slot: a peer that reads slowly could keep thousands of slots from everybody else.
+    // Peers that read slowly must not keep the slots from everybody else, least of all by a small piece of each.
     const hoards = this.count >= lentSegmentsMax && chunk.length <= pool.slotBytes >> 2;
-    if (hoards) {
+    if (hoards || pool.scarce) {
       pool.requireHeld(pool.slotOf(offset));
       this.#addCopy(chunk);
     } else {

@@ -5,8 +5,8 @@ import { Duplex, PassThrough, type TransformCallback } from 'node:stream';
 import { createServer as createTlsServer, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { type Channel, Connection, fromDuplex } from '../../src/layer/index.js';
-import { clientOptions, serverOptions } from './shared-key-tls.js';
 import { bytes, record, text, turns } from './recorder.js';
+import { clientOptions, serverOptions } from './shared-key-tls.js';
 
 /** Two ends of a pipe made of plain streams. */
 function streamPair(): [Duplex, Duplex] {

@@ -6,9 +6,9 @@ import { finished, pipeline } from 'node:stream/promises';
 import { TLSSocket, connect as tlsConnect } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { Connection, type ToDuplexOptions } from '../../src/layer/index.js';
-import { clientOptions, serverOptions } from './shared-key-tls.js';
 import { type PipeChannel, pipePair } from './pipe-channel.js';
 import { bytes, record, text, turns } from './recorder.js';
+import { clientOptions, serverOptions } from './shared-key-tls.js';
 
 function duplexPair(options?: ToDuplexOptions): {
   own: Duplex;
