@@ -20,11 +20,15 @@ export function encodeHeader(byteLength) {
 /** Finds messages in a stream that may be cut anywhere: `push` a chunk, then take messages until `next` gives null. */
 export class MessageDecoder {
   #messageBytesMax;
+  /** @type {Uint8Array} */
   #chunk = new Uint8Array(0);
   #offset = 0;
   #header = new DataView(new ArrayBuffer(headerBytes));
   #headerFilled = 0;
-  /** Beginning of a message that did not arrive whole. @type {Uint8Array[]} */
+  /**
+   * Beginning of a message that did not arrive whole.
+   * @type {Uint8Array[]}
+   */
   #parts = [];
   #partBytes = 0;
 

@@ -1,7 +1,21 @@
 /** The one file that touches the channel below: pumps bytes through the codec. */
 
-import { BaseChannel, ChannelError, flushSoon, IoError, lease, leaseOwnerOf, ownCopy, throwLater } from '@iocp/core/layer';
+import {
+  BaseChannel,
+  ChannelError,
+  flushSoon,
+  IoError,
+  lease,
+  leaseOwnerOf,
+  ownCopy,
+  throwLater,
+} from '@iocp/core/layer';
 import { encodeHeader, MessageDecoder } from './codec.mjs';
+
+/** @typedef {import('@iocp/core/layer').Channel} Channel */
+/** @typedef {import('@iocp/core/layer').Layer} Layer */
+/** @typedef {import('@iocp/core/layer').Lease} Lease */
+/** @typedef {import('@iocp/core/layer').Receiver} Receiver */
 
 /** Longest chunk that is copied at once instead of being held until it is sent. */
 const copyBytesMax = 1024;
@@ -12,7 +26,7 @@ const copyBytesMax = 1024;
  *
  * @param {object} [options]
  * @param {number} [options.messageBytesMax] longest message that is accepted from the peer. Default 1 MiB.
- * @returns {import('@iocp/core/layer').Layer}
+ * @returns {Layer}
  */
 export function lengthPrefixed({ messageBytesMax = 1024 * 1024 } = {}) {
   return {
@@ -29,13 +43,16 @@ export function lengthPrefixed({ messageBytesMax = 1024 * 1024 } = {}) {
 
 /**
  * Its lower side is a receiver of the channel below; its upper side is all done by `BaseChannel`.
- * @implements {import('@iocp/core/layer').Receiver}
+ * @implements {Receiver}
  */
 class LengthPrefixedChannel extends BaseChannel {
   info;
   #lower;
   #decoder;
-  /** Headers and messages to be sent. @type {import('@iocp/core/layer').Lease[]} */
+  /**
+   * Headers and messages to be sent.
+   * @type {Lease[]}
+   */
   #kept = [];
   #endSent = false;
   #endReceived = false;
@@ -43,7 +60,7 @@ class LengthPrefixedChannel extends BaseChannel {
   #lowerClosed = false;
 
   /**
-   * @param {import('@iocp/core/layer').Channel} lower
+   * @param {Channel} lower
    * @param {number} messageBytesMax
    */
   constructor(lower, messageBytesMax) {
@@ -82,7 +99,9 @@ class LengthPrefixedChannel extends BaseChannel {
 
   onEnd() {
     if (this.#decoder.insideMessage) {
-      this.failed(new IoError('The stream ended in the middle of a message', { code: 'ERR_LENGTH_PREFIX_TRUNCATED' }));
+      this.failed(
+        new IoError('The stream ended in the middle of a message', { code: 'ERR_LENGTH_PREFIX_TRUNCATED' }),
+      );
       return;
     }
     this.#endReceived = true;

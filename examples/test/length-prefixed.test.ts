@@ -1,5 +1,7 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { engineSuite, layerSuite, pattern } from '@iocp/testkit';
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { encodeHeader, MessageDecoder } from '../length-prefixed/codec.mjs';
 import { lengthPrefixed } from '../length-prefixed/layer.mjs';
 
@@ -32,4 +34,26 @@ describe('length-prefixed layer', () => {
     { setup: async () => ({ client: lengthPrefixed(), server: lengthPrefixed() }), teardown: async () => {} },
     { boundaries: 'messages', truncationCode: 'ERR_LENGTH_PREFIX_TRUNCATED' },
   );
+});
+
+describe.each(['io_uring', 'epoll'])('length-prefixed program on %s', (backend) => {
+  it('runs to its end', { timeout: 30_000 }, () => {
+    const program = fileURLToPath(new URL('../length-prefixed/main.mjs', import.meta.url));
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program], {
+      encoding: 'utf8',
+      timeout: 20_000,
+      env: { ...process.env, IOCP_BACKEND: backend },
+    });
+    expect(stderr).toBe('');
+    expect(stdout).toBe(
+      [
+        'server: a connection speaks tcp + length-prefixed',
+        'client: "one" -> 3 bytes',
+        'client: "and two" -> 7 bytes',
+        'client: "and then, after a while, three" -> 30 bytes',
+        '',
+      ].join('\n'),
+    );
+    expect(status).toBe(0);
+  });
 });

@@ -50,7 +50,8 @@ export class Program {
     if (this.#child.connected) this.#child.disconnect();
     await this.#exited;
     const { exitCode, signalCode } = this.#child;
-    if (exitCode !== 0) throw new Error(`${this.#name} ended with ${signalCode ?? exitCode}: ${this.#errors}`);
+    if (exitCode !== 0)
+      throw new Error(`${this.#name} ended with ${signalCode ?? exitCode}: ${this.#errors}`);
   }
 
   /** For the end of a test that failed. */

@@ -29,7 +29,10 @@ interface ServerState {
   readonly heapBytes: number;
 }
 
-async function startServer(backend: Backend, descriptorsMax: number): Promise<{ server: Program; port: number }> {
+async function startServer(
+  backend: Backend,
+  descriptorsMax: number,
+): Promise<{ server: Program; port: number }> {
   const server = start('echo-server.mjs', [backend], descriptorsMax);
   const { listening, backend: running } = await server.next<{ listening: number; backend: string }>();
   expect(running).toBe(backend);
@@ -82,10 +85,16 @@ describeBackends((backend) => {
     await server.end();
   });
 
-  it('a slow reader with 100 MB on the way costs no memory and slows nobody', { timeout: 60_000 }, async () => {
+  it('a slow reader with 100 MB on the way costs no memory and slows nobody', {
+    timeout: 60_000,
+  }, async () => {
     const program = start('slow-reader.mjs', [backend]);
     const seen = await program.next<Record<string, number> & { intact: boolean; left: object }>();
-    expect(seen).toMatchObject({ intact: true, received: 1600 * 64 * 1024, left: { ...nothingLeft, pins: 0 } });
+    expect(seen).toMatchObject({
+      intact: true,
+      received: 1600 * 64 * 1024,
+      left: { ...nothingLeft, pins: 0 },
+    });
     expect(seen.sentWhileBlocked).toBeLessThan(seen.chunksTotal as number);
     expect(seen.bufferedMost).toBeLessThanOrEqual(2 * mebibyte);
     expect(seen.residentWhileBlocked).toBeLessThan(48 * mebibyte);

@@ -9,7 +9,9 @@ const count = Number(countText);
 const dialAtOnce = 200;
 
 function message(index, round) {
-  return Buffer.from(`connection ${index} round ${round} `.padEnd(64, String.fromCharCode(97 + (index % 26))));
+  return Buffer.from(
+    `connection ${index} round ${round} `.padEnd(64, String.fromCharCode(97 + (index % 26))),
+  );
 }
 
 async function expectEcho(connection, index, round) {

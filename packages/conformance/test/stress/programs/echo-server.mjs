@@ -9,7 +9,10 @@ const handlers = {
   // Peers that reset are part of the test.
   error() {},
 };
-const listener = await listen({ port: 0, host: '0.0.0.0', backlog: 4096, completionPort: port, lend: true }, handlers);
+const listener = await listen(
+  { port: 0, host: '0.0.0.0', backlog: 4096, completionPort: port, lend: true },
+  handlers,
+);
 
 function state() {
   globalThis.gc?.();

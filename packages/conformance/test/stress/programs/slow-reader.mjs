@@ -34,10 +34,15 @@ const pusher = await listen(
   { host: '127.0.0.1', port: 0, completionPort, highWaterMark, bufferedBytesMax: highWaterMark * 2 },
   { open: push, drain: push },
 );
-const echo = await listen({ host: '127.0.0.1', port: 0, completionPort, lend: true }, { data: (c, bytes) => c.write(bytes) });
+const echo = await listen(
+  { host: '127.0.0.1', port: 0, completionPort, lend: true },
+  { data: (c, bytes) => c.write(bytes) },
+);
 
 const slow = await connect({ ...endpoint(pusher), completionPort });
-const others = await Promise.all(Array.from({ length: 10 }, () => connect({ ...endpoint(echo), completionPort })));
+const others = await Promise.all(
+  Array.from({ length: 10 }, () => connect({ ...endpoint(echo), completionPort })),
+);
 function endpoint(listener) {
   const { address: host, port } = listener.address();
   return { host, port };

@@ -1,6 +1,7 @@
 // Starts `count` workers, a few at a time, and terminates each while its port is busy.
-import { readdirSync } from 'node:fs';
+
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 
 const [backend, countText] = process.argv.slice(2);
@@ -34,5 +35,9 @@ globalThis.gc?.();
 const before = { descriptors: descriptors(), residentBytes: process.memoryUsage.rss() };
 await run(count);
 globalThis.gc?.();
-process.send({ terminated: count, before, after: { descriptors: descriptors(), residentBytes: process.memoryUsage.rss() } });
+process.send({
+  terminated: count,
+  before,
+  after: { descriptors: descriptors(), residentBytes: process.memoryUsage.rss() },
+});
 process.disconnect();

@@ -1,0 +1,126 @@
+import { describe, expect, test } from 'vitest';
+import { filesBelow, importsOf, modulesNamedIn, read, targetOf, valuesImported } from './sources.js';
+
+interface Rule {
+  /** Where the rule holds. */
+  readonly folder: string;
+  /** Relative imports stay inside this folder. */
+  readonly inside: string;
+  /** Names of other packages that may be imported, as they are written. */
+  readonly packages: readonly string[];
+}
+
+function dependenciesOf(folder: string): string[] {
+  const manifest: { dependencies: Record<string, string> } = JSON.parse(read(`${folder}/package.json`));
+  return Object.keys(manifest.dependencies);
+}
+
+const rules: readonly Rule[] = [
+  { folder: 'packages/iocp-core/src', inside: 'packages/iocp-core/src', packages: [] },
+  { folder: 'packages/iocp-core/src/layer', inside: 'packages/iocp-core/src/layer', packages: [] },
+  { folder: 'packages/tcp/src', inside: 'packages/tcp/src', packages: ['@iocp/core', '@iocp/core/layer'] },
+  {
+    folder: 'packages/testkit/src',
+    inside: 'packages/testkit/src',
+    packages: ['@iocp/core', '@iocp/core/layer'],
+  },
+  {
+    folder: 'apps/echo/src',
+    inside: 'apps/echo/src',
+    packages: ['@iocp/core/layer', ...dependenciesOf('apps/echo')],
+  },
+];
+
+/** Node's own sockets: the pure-JS backend stands on them, and the benchmark measures them. Nothing else does. */
+const nodeSockets = new Set(['node:net', 'node:dgram', 'node:tls', 'node:http', 'node:https', 'node:http2']);
+const opensNothing = new Set(['isIP', 'isIPv4', 'isIPv6']);
+const mayUseNodeSockets = [
+  'packages/iocp-core/src/backend/node/',
+  'apps/echo/src/bench/',
+  'apps/echo/src/bench-server.ts',
+];
+
+function socketsOpenedBy(text: string, file: string): string[] {
+  return valuesImported(text, file, nodeSockets).filter((name) => !opensNothing.has(name));
+}
+
+const isRelative = (specifier: string) => specifier.startsWith('.');
+
+function breaches(rule: Rule, file: string, specifiers: readonly string[]): string[] {
+  return specifiers.filter((specifier) => {
+    if (isRelative(specifier)) return !targetOf(file, specifier).startsWith(`${rule.inside}/`);
+    return !specifier.startsWith('node:') && !rule.packages.includes(specifier);
+  });
+}
+
+describe.each(rules)('imports in $folder', (rule) => {
+  const files = filesBelow(rule.folder, ['.ts']);
+
+  test('there are files to check', () => {
+    expect(files).not.toEqual([]);
+  });
+
+  test.each(files)('%s stays in its direction', (file) => {
+    expect(breaches(rule, file, importsOf(file))).toEqual([]);
+  });
+});
+
+describe("Node's own sockets", () => {
+  const files = ['packages', 'apps']
+    .flatMap((folder) => filesBelow(folder, ['.ts']))
+    .filter((file) => file.includes('/src/'))
+    .filter((file) => !mayUseNodeSockets.some((prefix) => file.startsWith(prefix)));
+
+  test.each(files)('%s does not open them', (file) => {
+    expect(socketsOpenedBy(read(file), file)).toEqual([]);
+  });
+});
+
+describe('the check itself', () => {
+  test('sees every way to name a module', () => {
+    const text = `
+      import a from 'a';
+      import type { B } from 'b';
+      export { c } from 'c';
+      import d = require('d');
+      const e = await import('e');
+      const f = require('f');
+      const g = requireFromHere('g');
+      let h: import('h').H;
+      import 'i';
+      export * from 'j';
+    `;
+    expect(modulesNamedIn(text, 'file.ts')).toEqual(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j']);
+  });
+
+  test.each([
+    ["import { connect, isIP } from 'node:net';", ['connect']],
+    ["import { connect as open } from 'node:tls';", ['connect']],
+    ["import net from 'node:net';", ['*']],
+    ["import * as net from 'node:net';", ['*']],
+    ["const net = require('node:net');", ['*']],
+    ["export { connect } from 'node:net';", ['*']],
+    ["import type { Socket } from 'node:net';", []],
+    ["import { isIP, type Socket } from 'node:net';", []],
+    ["import { connect } from './net.js';", []],
+  ])('knows whether sockets are opened by: %s', (text, names) => {
+    expect(socketsOpenedBy(text, 'file.ts')).toEqual(names);
+  });
+
+  test('reports what leaves the folder or names a package that is not listed', () => {
+    const rule: Rule = { folder: 'a/src', inside: 'a/src/layer', packages: ['@iocp/core'] };
+    const specifiers = [
+      './near.js',
+      '../port/far.js',
+      '../layer-two.js',
+      'node:path',
+      '@iocp/core',
+      '@iocp/core/deep',
+    ];
+    expect(breaches(rule, 'a/src/layer/file.ts', specifiers)).toEqual([
+      '../port/far.js',
+      '../layer-two.js',
+      '@iocp/core/deep',
+    ]);
+  });
+});

@@ -1,0 +1,50 @@
+/**
+ * Conformance suites, an in-memory network, faults and leak checks for what is built on `@iocp/core/layer`.
+ * @packageDocumentation
+ */
+
+export { captureUncaught } from './capture-uncaught.js';
+export { ChannelProbe, type ProbeOptions, type ProbeWrite } from './channel-probe.js';
+export {
+  byteByByte,
+  concatenate,
+  everySplitInTwo,
+  pattern,
+  patternAt,
+  type RandomSplitOptions,
+  randomSplit,
+  splitAt,
+  withBitFlipped,
+} from './chunkings.js';
+export { assertSameBytes } from './conformance/channel/base.js';
+export { channelSuite } from './conformance/channel/index.js';
+export type { ChannelPair, ChannelSource, ChannelTraits } from './conformance/channel/setup.js';
+export { soakSuite } from './conformance/channel/soak.js';
+export { driverSuite } from './conformance/driver/index.js';
+export type { Core, DriverFixture, DriverTraits } from './conformance/driver/scene.js';
+export { assertCoded, type EngineSubject, engineSuite } from './conformance/engine.js';
+export { layerSuite } from './conformance/layer/index.js';
+export type { LayerPair, LayerTraits } from './conformance/layer/setup.js';
+export {
+  type SilentAddress,
+  type TransportFixture,
+  type TransportTraits,
+  transportSuite,
+} from './conformance/listener.js';
+export { type WorkerSubject, workerSuite } from './conformance/worker.js';
+export { cutChannel, type FaultOptions, FaultyChannel, faultless, faultyLayer } from './faulty-channel.js';
+export {
+  assertNoLeaks,
+  type LeakCheckOptions,
+  type LeakSource,
+  type LeakStats,
+  type ResourceSnapshot,
+  resourceSnapshot,
+} from './leak-check.js';
+export { POISON } from './lent-memory.js';
+export type { MemoryChannel } from './memory-channel.js';
+export { MemoryNetwork, type MemoryNetworkOptions, type MemoryPair, memoryPair } from './memory-network.js';
+export { chooseSeed, Random, SEED_VARIABLE, withSeed } from './prng.js';
+export { itWith, type TestRunner, type TestSetup } from './runner.js';
+export { Transcript } from './transcript.js';
+export { nextTurn, turns, whenQuiet, withDeadline } from './turns.js';

@@ -1,0 +1,12 @@
+/** What a medium does with a chunk that it cannot send at once. */
+
+import { type Lease, lease, leaseOwnerOf, ownCopy } from '@iocp/core/layer';
+
+/**
+ * Keeps a chunk of a write until it is sent, as the contract asks: lent bytes are leased, small ones copied, and longer
+ * ones stay the caller's, who must not change them before the callback.
+ */
+export function keepBytes(chunk: Uint8Array, copyBytesMax: number): Lease {
+  const mayChange = leaseOwnerOf(chunk) === undefined && chunk.byteLength <= copyBytesMax;
+  return lease(mayChange ? ownCopy(chunk) : chunk);
+}
