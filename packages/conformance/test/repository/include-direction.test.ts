@@ -16,7 +16,7 @@ const mayInclude: readonly (readonly [part: string, prefixes: readonly string[]]
   ['backend/sim/', ['core/', 'backend/']],
   ['bridge/', ['core/', 'backend/', 'bridge/']],
   ['test/', ['core/', 'backend/', 'test/']],
-  ['fuzz/', ['core/', 'backend/', 'fuzz/']],
+  ['fuzz/', ['core/', 'backend/', 'test/', 'fuzz/']],
 ];
 
 const hostHeaders = new Set(['node_api.h', 'js_native_api.h', 'node.h', 'napi.h', 'uv.h', 'v8.h']);
