@@ -67,7 +67,9 @@ export class BufferPool {
   #base = 0;
   #kernelCount = 0;
   #target: number;
+  /** Fewest slots that the kernel had left, and that were free and committed, since the last look. */
   #lowestStock: number;
+  #lowestWarm = 0;
   #shrinkTimer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -220,13 +222,17 @@ export class BufferPool {
     return parked === 0 || this.#kernelCount > 0;
   }
 
-  /** Halves the target when less than half of it was needed since the last time. Called by a timer after growth. */
+  /**
+   * Halves the target when less than half of it was needed since the last time, and gives the pages of slots back that
+   * were not used. Called by a timer while there is more than `minSlots` of anything.
+   */
   shrink(): void {
     const needed = this.#target - this.#lowestStock;
     const lowest = Math.min(this.minSlots, this.#provideMax);
     if (needed * 2 <= this.#target) this.#target = Math.max(lowest, this.#target >> 1);
     this.#lowestStock = this.#target;
-    if (this.#target > lowest) return;
+    this.#discardUnused();
+    if (this.#target > lowest || this.#warmCount > this.minSlots) return;
     clearInterval(this.#shrinkTimer);
     this.#shrinkTimer = undefined;
   }
@@ -250,7 +256,11 @@ export class BufferPool {
   }
 
   #takeFree(): number {
-    if (this.#warmCount > 0) return this.#warm[--this.#warmCount] as number;
+    if (this.#warmCount > 0) {
+      const slot = this.#warm[--this.#warmCount] as number;
+      if (this.#warmCount < this.#lowestWarm) this.#lowestWarm = this.#warmCount;
+      return slot;
+    }
     return this.#cold[--this.#coldCount] as number;
   }
 
@@ -263,11 +273,9 @@ export class BufferPool {
     if (this.#lentCopies !== null) this.#poison(slot);
     if (this.#kernelCount < this.#target && !this.#closed) {
       this.#provide(slot);
-    } else if (this.#warmCount < this.minSlots) {
-      this.#warm[this.#warmCount++] = slot;
     } else {
-      this.#cold[this.#coldCount++] = slot;
-      this.#ring.notice(discardCode, slot);
+      this.#warm[this.#warmCount++] = slot;
+      if (this.#warmCount > this.minSlots) this.#shrinkLater();
     }
     const charged = this.#charged[slot] as SlotHolder | null;
     if (charged !== null) {
@@ -286,7 +294,27 @@ export class BufferPool {
     if (this.#target === this.#provideMax || this.#closed) return;
     this.#target = Math.min(this.#target * 2, this.#provideMax);
     this.#lowestStock = 0;
+    this.#shrinkLater();
+  }
+
+  #shrinkLater(): void {
+    if (this.#closed) return;
     this.#shrinkTimer ??= setInterval(() => this.shrink(), shrinkIntervalMs).unref();
+  }
+
+  /** Gives the pages of free slots back that were not needed since the last time: those at the bottom of the stack. */
+  #discardUnused(): void {
+    const unused = Math.min(this.#lowestWarm, this.#warmCount - this.minSlots);
+    for (let at = 0; at < unused; at++) {
+      const slot = this.#warm[at] as number;
+      this.#cold[this.#coldCount++] = slot;
+      this.#ring.notice(discardCode, slot);
+    }
+    if (unused > 0) {
+      this.#warm.copyWithin(0, unused, this.#warmCount);
+      this.#warmCount -= unused;
+    }
+    this.#lowestWarm = this.#warmCount;
   }
 }
 

@@ -139,7 +139,7 @@ test('exhausted is when receives are parked and nothing is left to provide', () 
   expect(rig.pool.replenish(1)).toBe(true);
 });
 
-test('an idle pool shrinks again, and what comes back above the target is discarded', () => {
+test('an idle pool shrinks again, and gives back the pages of slots that it no longer uses', () => {
   vi.useFakeTimers();
   const rig = new Rig();
   rig.pool.replenish(1);
@@ -157,9 +157,28 @@ test('an idle pool shrinks again, and what comes back above the target is discar
   for (const slot of taken) rig.pool.release(slot);
   rig.drain();
   expect(rig.pool.slots).toMatchObject({ kernel: 4, javascript: 0, free: 28 });
+  expect(rig.discarded, 'perhaps they are wanted again').toEqual([]);
+  vi.advanceTimersByTime(4000);
+  rig.drain();
   // As many as the least stay ready for use.
   expect(rig.discarded.length).toBe(12 - 4);
   expect(taken).toEqual(expect.arrayContaining(rig.discarded));
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('slots that steady traffic uses keep their pages', () => {
+  vi.useFakeTimers();
+  const rig = new Rig();
+  for (let round = 0; round < 20; round++) {
+    const taken = Array.from({ length: 12 }, () => {
+      rig.pool.replenish(0);
+      return rig.receive();
+    });
+    for (const slot of taken) rig.pool.release(slot);
+    rig.drain();
+    vi.advanceTimersByTime(1000);
+  }
+  expect(rig.discarded).toEqual([]);
 });
 
 test('half of the pool is not for writes', () => {
