@@ -156,6 +156,7 @@ async function testAsan() {
   );
   const sanitized = {
     IOCP_ADDON: join(corePackage, 'build', `${process.platform}-${process.arch}-asan`),
+    IOCP_TEST_SANITIZED: '1',
     LD_PRELOAD: compilerFile('libasan.so'),
     // Leaks are looked for in the native tests above, where nothing but our code runs: V8 and vitest's bundler leave
     // memory behind when a process ends, and one of our own leaks could not be told from those.

@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import { type BackendChoice, CompletionPort } from '@iocp/core';
+import { whenQuiet } from '@iocp/testkit';
 import { expect, test } from 'vitest';
 import type { TcpConnection } from '../src/index.js';
 import { collect, dialNet, hasProgram, onEachBackend, Recorder, run, serveNet } from './support.js';
@@ -177,6 +179,31 @@ peer.close()
     await recorder.closed;
     expect(recorder.events).toEqual(['open', 'close null']);
     await listener.close();
+  });
+
+  test('behind a large backlog is seen when the backlog has been read', async () => {
+    // Slots enough, so that nothing but the kernel's own limit interrupts a long run of receives.
+    const completionPort = new CompletionPort({
+      backend: fixture.port.info.backend as BackendChoice,
+      pool: { minSlots: 1024 },
+    });
+    const listener = await fixture.listen({ completionPort });
+    for (let round = 0; round < 20; round++) {
+      const accepted = listener.accept();
+      const peer = await fixture.connect({ port: listener.address().port, bufferedBytesMax: 100_000_000 });
+      const connection = (await accepted) as TcpConnection;
+      connection.pause();
+      connection.handle({});
+      for (let chunk = 0; chunk < 30; chunk++) peer.write(Buffer.alloc(256 * 1024));
+      await whenQuiet(() => peer.tcpInfo().acknowledgedBytes);
+      peer.abort();
+      await peer.whenClosed();
+      const closed = connection.whenClosed();
+      connection.resume();
+      expect(await closed).toMatchObject({ code: 'ECONNRESET' });
+    }
+    await listener.close();
+    await completionPort.close();
   });
 
   test('of a Unix peer is seen as the end or as ECONNRESET', async () => {

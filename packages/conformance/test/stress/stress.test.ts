@@ -5,6 +5,8 @@ import { type Backend, describeBackends } from '../support/backends.js';
 import { Program } from './program.js';
 
 const mebibyte = 1024 * 1024;
+/** A sanitizer keeps freed memory back to find uses of it: then the sizes say nothing. */
+const sizesCount = process.env.IOCP_TEST_SANITIZED === undefined;
 const running: Program[] = [];
 
 function start(name: string, args: readonly (string | number)[], descriptorsMax?: number): Program {
@@ -80,7 +82,7 @@ describeBackends((backend) => {
     const after = await settledState(server);
     expect(after).toMatchObject({ ...onlyListening, accepted: 280_000, descriptors: before.descriptors });
     expect(after.heapBytes - before.heapBytes).toBeLessThan(2 * mebibyte);
-    expect(after.residentBytes - before.residentBytes).toBeLessThan(16 * mebibyte);
+    if (sizesCount) expect(after.residentBytes - before.residentBytes).toBeLessThan(16 * mebibyte);
     await client.end();
     await server.end();
   });
@@ -97,8 +99,10 @@ describeBackends((backend) => {
     });
     expect(seen.sentWhileBlocked).toBeLessThan(seen.chunksTotal as number);
     expect(seen.bufferedMost).toBeLessThanOrEqual(2 * mebibyte);
-    expect(seen.residentWhileBlocked).toBeLessThan(48 * mebibyte);
-    expect(seen.residentMost).toBeLessThan(96 * mebibyte);
+    if (sizesCount) {
+      expect(seen.residentWhileBlocked).toBeLessThan(48 * mebibyte);
+      expect(seen.residentMost).toBeLessThan(96 * mebibyte);
+    }
     await program.end();
   });
 
@@ -111,7 +115,9 @@ describeBackends((backend) => {
     const seen = await program.next<{ terminated: number; before: Counts; after: Counts }>();
     expect(seen.terminated).toBe(100);
     expect(seen.after.descriptors).toBe(seen.before.descriptors);
-    expect(seen.after.residentBytes - seen.before.residentBytes).toBeLessThan(48 * mebibyte);
+    if (sizesCount) {
+      expect(seen.after.residentBytes - seen.before.residentBytes).toBeLessThan(48 * mebibyte);
+    }
     await program.end();
   });
 });

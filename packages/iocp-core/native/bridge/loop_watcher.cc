@@ -29,14 +29,16 @@ struct LoopWatcher::Handles {
   static void on_prepare(uv_prepare_t* handle) {
     Handles* handles = of(handle);
     if (handles->client == nullptr) return;
-    const bool may_block = handles->client->before_block();
-    if (handles->client == nullptr) return;  // closed by what was called
     // While an idle handle is active, the loop does not block.
-    if (may_block) {
+    if (handles->client->before_block()) {
       uv_idle_stop(&handles->idle);
     } else {
-      uv_idle_start(&handles->idle, [](uv_idle_t*) {});
+      uv_idle_start(&handles->idle, on_idle);
     }
+  }
+
+  static void on_idle(uv_idle_t* handle) {
+    if (Client* client = of(handle)->client; client != nullptr) client->on_work();
   }
 
   static void on_close(uv_handle_t* handle) {

@@ -16,7 +16,10 @@ class LoopWatcher {
     virtual ~Client() = default;
     /// The watched descriptor is readable.
     virtual void on_readable() = 0;
-    /// The loop is about to block. False: there is work, come back at once.
+    /// `before_block` has found work: here it is done, in the next turn of the loop.
+    virtual void on_work() = 0;
+    /// The loop is about to block. False: there is work. Must not call JavaScript: what that submits elsewhere would
+    /// be seen too late, because others have been asked already.
     [[nodiscard]] virtual bool before_block() = 0;
   };
 

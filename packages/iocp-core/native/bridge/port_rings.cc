@@ -7,7 +7,7 @@ namespace iocp {
 namespace {
 
 /// Rounds of collect and deliver in one turn of the loop: timers and other sockets want their share.
-constexpr int kRoundsPerTurn = 8;
+constexpr int kRoundsPerTurn = 16;
 
 }  // namespace
 
@@ -42,10 +42,10 @@ void PortRings::on_readable() {
   pump();
 }
 
+void PortRings::on_work() { pump(); }
+
 bool PortRings::before_block() {
   drain();
-  if (engine_->prepare_wait()) return true;
-  pump();
   return engine_->prepare_wait();
 }
 

@@ -36,6 +36,7 @@ class PortRings final : public LoopWatcher::Client {
   void close(bool deliver);
 
   void on_readable() override;
+  void on_work() override;
   [[nodiscard]] bool before_block() override;
 
  private:

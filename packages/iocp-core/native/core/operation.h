@@ -51,9 +51,10 @@ struct Operation {
   std::int32_t bytes_done = 0;
   std::int32_t bytes_total = 0;
 
-  /// For drivers: intrusive queue of operations they have to look at again.
+  /// For drivers: operations they have to look at again, and those they are about to start anew themselves.
   Operation* driver_next = nullptr;
   bool driver_queued = false;
+  bool driver_restarting = false;
 
   [[nodiscard]] bool gathered() const noexcept {
     return code == OpCode::Send && gather && !gather->vectors.empty();

@@ -57,8 +57,9 @@ export abstract class BaseChannel extends ReceiveHalf implements Channel<Uint8Ar
   write(chunks: Uint8Array | readonly Uint8Array[], done?: WriteCallback): boolean {
     const bytes = byteLengthOf(chunks);
     if ((this.flags & (flag.ENDING | flag.CLOSING)) !== 0) return this.refuseLate(done);
-    const buffered = this.queuedBytes + this.sendingBytes + this.lowerBufferedAmount() + bytes;
-    if (buffered > this.limits.bufferedBytesMax) return this.refuseOverflow(buffered, done);
+    const waiting = this.queuedBytes + this.sendingBytes + this.lowerBufferedAmount();
+    const buffered = waiting + bytes;
+    if (buffered > this.limits.bufferedBytesMax && waiting > 0) return this.refuseOverflow(buffered, done);
     this.keep(chunks);
     if (done !== undefined) this.queueCallback(done);
     this.requestFlush();

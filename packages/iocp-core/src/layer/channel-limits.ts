@@ -9,7 +9,10 @@ export interface ChannelOptions {
   readonly highWaterMark?: number | undefined;
   /** At or below this many buffered bytes `onDrain` follows. Default a quarter of `highWaterMark`. */
   readonly lowWaterMark?: number | undefined;
-  /** Hard cap: a write that would exceed it is refused whole with `ERR_CHANNEL_OVERFLOW`. Default 16777216 (16 MiB). */
+  /**
+   * Hard cap of what piles up: a write that would exceed it is refused whole with `ERR_CHANNEL_OVERFLOW`. One write to an
+   * empty queue is taken whatever its size. Default 16777216 (16 MiB), at most 2147483647.
+   */
   readonly bufferedBytesMax?: number | undefined;
   /**
    * `'abort'` (default): the refused write also aborts the channel, because a sender that ignores backpressure that
@@ -19,6 +22,8 @@ export interface ChannelOptions {
 }
 
 const highWaterMarkDefault = 64 * 1024;
+/** Media count what they send in 32 bits. */
+const bytesMax = 0x7fffffff;
 const bufferedBytesMaxDefault = 16 * 1024 * 1024;
 
 /** Checked `ChannelOptions` with the defaults filled in. One object serves any number of channels. */
@@ -31,11 +36,11 @@ export class ChannelLimits {
   constructor(options: ChannelOptions = {}) {
     validateObject(options, 'options');
     const { highWaterMark = highWaterMarkDefault } = options;
-    validateInteger(highWaterMark, 'options.highWaterMark', 1);
+    validateInteger(highWaterMark, 'options.highWaterMark', 1, bytesMax);
     const { lowWaterMark = Math.floor(highWaterMark / 4) } = options;
     validateInteger(lowWaterMark, 'options.lowWaterMark', 0, highWaterMark - 1);
     const { bufferedBytesMax = Math.max(bufferedBytesMaxDefault, highWaterMark) } = options;
-    validateInteger(bufferedBytesMax, 'options.bufferedBytesMax', highWaterMark);
+    validateInteger(bufferedBytesMax, 'options.bufferedBytesMax', highWaterMark, bytesMax);
     const { overflow = 'abort' } = options;
     validateOneOf(overflow, 'options.overflow', ['abort', 'reject'] as const);
     this.highWaterMark = highWaterMark;

@@ -60,7 +60,7 @@ export interface Channel<In = Uint8Array, Out = Uint8Array> {
   /** Delivers what was held back, not before `resume` has returned, and reads on. Idempotent. */
   resume(): void;
   /**
-   * Queues chunks, in order, as one gathered unit. Everything is accepted up to the hard cap.
+   * Queues chunks, in order, as one gathered unit. Everything is accepted until the hard cap of what piles up.
    * Small chunks are copied at once; a chunk above the copy threshold is held until `done`, and must not be changed before.
    * After `end`, or on a closed channel, nothing is queued: `done` gets `ERR_CHANNEL_ENDED` or `ERR_CHANNEL_CLOSED`, and
    * the result is false.

@@ -142,6 +142,18 @@ describe('writing', () => {
     expect(log).toEqual(['ERR_CHANNEL_OVERFLOW', 'ERR_CHANNEL_OVERFLOW']);
   });
 
+  it('takes one write of any size when nothing waits: only what piles up is capped', async () => {
+    const [left, right] = pipePair({ highWaterMark: 4, bufferedBytesMax: 8, overflow: 'reject' });
+    const peer = record(right);
+    const log: (string | null)[] = [];
+    expect(left.write(bytes('123456789abc'), (error) => log.push(codeOf(error)))).toBe(false);
+    left.write(bytes('!'), (error) => log.push(codeOf(error)));
+    left.end();
+    await peer.seen('end');
+    expect(peer.received).toBe('123456789abc');
+    expect(log).toEqual([null, 'ERR_CHANNEL_OVERFLOW']);
+  });
+
   it('can refuse just the write at the hard cap, and still drains', async () => {
     const [left, right] = pipePair({ highWaterMark: 8, bufferedBytesMax: 8, overflow: 'reject' });
     const own = record(left);

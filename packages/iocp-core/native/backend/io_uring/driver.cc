@@ -33,6 +33,9 @@ int shutdown_direction(std::int32_t direction) noexcept {
   }
 }
 
+/// Rounds of a busy port after which it is looked for missed hang-ups although it never blocks.
+constexpr int kRoundsPerCheck = 128;
+
 class UringDriver final : public Driver {
  public:
   UringDriver(Ring ring, BufferRing buffers, posix::Descriptor signal, const BufferSlots& slots)
@@ -63,6 +66,8 @@ class UringDriver final : public Driver {
       ready_.push_back({.operation = &operation, .result = result == 0 ? 0 : -posix::from_errno(errno)});
       return;
     }
+    operation.driver_queued = false;
+    operation.driver_restarting = false;
     enqueue(Request::Kind::Start, operation);
   }
 
@@ -88,6 +93,7 @@ class UringDriver final : public Driver {
 
   [[nodiscard]] std::size_t reap(std::span<Event> events) override {
     set_signalling(false);
+    if (++rounds_since_check_ > kRoundsPerCheck) restart_hung_up();
     std::size_t count = 0;
     for (; count < events.size() && !ready_.empty(); ready_.pop_front()) events[count++] = ready_.front();
     bool entered = false;
@@ -102,7 +108,8 @@ class UringDriver final : public Driver {
         continue;
       }
       if (Operation* operation = operation_of(entry->user_data); operation != nullptr) {
-        events[count++] = event_of(*operation, *entry);
+        const Event event = event_of(*operation, *entry);
+        if (!restarts(*operation, *entry)) events[count++] = event;
       }
       ring_.advance();
     }
@@ -110,6 +117,7 @@ class UringDriver final : public Driver {
   }
 
   [[nodiscard]] bool prepare_wait() override {
+    if (!has_completions()) restart_hung_up();
     if (!ready_.empty() || !backlog_.empty() || ring_.unsubmitted() > 0) return false;
     if (has_completions()) return false;
     set_signalling(true);
@@ -183,6 +191,57 @@ class UringDriver final : public Driver {
     if (std::exchange(signalling_, on) != on) ring_.set_signalling(on);
   }
 
+  /// True when the completion is only the end of a receive that is started anew, and nobody's event.
+  bool restarts(Operation& operation, const io_uring_cqe& entry) {
+    if (operation.code != OpCode::Recv) return false;
+    if ((entry.flags & abi::kCompletionMore) != 0) {
+      if ((entry.flags & abi::kCompletionSocketNonEmpty) == 0) watch_for_hang_up(operation);
+      return false;
+    }
+    operation.driver_queued = false;
+    if (!std::exchange(operation.driver_restarting, false)) return false;
+    if (entry.res != -ECANCELED || operation.cancel_requested) return false;
+    start(operation);
+    return true;
+  }
+
+  /// A multishot receive that has emptied its socket waits for the next wake-up. When a reset came while it was still
+  /// receiving, that wake-up may have been and gone (Linux up to 6.18 at least): it would wait for ever.
+  void watch_for_hang_up(Operation& operation) {
+    if (!std::exchange(operation.driver_queued, true)) drained_.push_back(&operation);
+  }
+
+  /// Asks the sockets that were emptied since the last time, all at once, and starts the receives of those anew that
+  /// have hung up: that reads the reason.
+  void restart_hung_up() {
+    rounds_since_check_ = 0;
+    if (drained_.empty()) return;
+    std::erase_if(drained_, [](const Operation* operation) {
+      return operation->state != Operation::State::InDriver || !operation->driver_queued;
+    });
+    polled_.clear();
+    for (Operation* operation : drained_) {
+      operation->driver_queued = false;
+      polled_.push_back(
+          {.fd = static_cast<int>(operation->handle->native), .events = POLLRDHUP, .revents = 0});
+    }
+    if (!polled_.empty()) {
+      ++own_system_calls_;
+      // Fails for lack of memory only; then the next check may find them.
+      if (::poll(polled_.data(), polled_.size(), 0) > 0) restart_polled();
+    }
+    drained_.clear();
+  }
+
+  void restart_polled() {
+    for (std::size_t i = 0; i < polled_.size(); ++i) {
+      Operation& operation = *drained_[i];
+      if (polled_[i].revents == 0 || operation.driver_restarting || operation.cancel_requested) continue;
+      operation.driver_restarting = true;
+      enqueue(Request::Kind::Cancel, operation);
+    }
+  }
+
   static Event event_of(Operation& operation, const io_uring_cqe& entry) noexcept {
     Event event{.operation = &operation};
     event.more = (entry.flags & abi::kCompletionMore) != 0;
@@ -203,8 +262,11 @@ class UringDriver final : public Driver {
   Ring ring_;
   BufferRing buffers_;
   posix::Descriptor signal_;
-  std::deque<Event> ready_;      // what was done without the ring
-  std::deque<Request> backlog_;  // what did not fit into the submission queue
+  std::deque<Event> ready_;          // what was done without the ring
+  std::deque<Request> backlog_;      // what did not fit into the submission queue
+  std::vector<Operation*> drained_;  // receives that have emptied their sockets
+  std::vector<pollfd> polled_;
+  int rounds_since_check_ = 0;
   bool provided_ = false;
   bool signalling_ = true;
   std::uint64_t own_system_calls_ = 0;

@@ -19,6 +19,7 @@ inline constexpr unsigned kCqEventfdDisabled = 1U << 0;
 
 inline constexpr unsigned kCompletionBuffer = 1U << 0;
 inline constexpr unsigned kCompletionMore = 1U << 1;
+inline constexpr unsigned kCompletionSocketNonEmpty = 1U << 2;
 inline constexpr unsigned kCompletionBufferShift = 16;
 
 inline constexpr std::uint8_t kEntryBufferSelect = 1U << 5;
