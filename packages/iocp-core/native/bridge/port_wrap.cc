@@ -13,6 +13,13 @@ namespace iocp {
 
 namespace {
 
+Napi::Object handle_object(Napi::Env env, HandleRef reference) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("index", Napi::Number::New(env, reference.index));
+  result.Set("generation", Napi::Number::New(env, reference.generation));
+  return result;
+}
+
 HandleRef handle_ref(const Napi::CallbackInfo& info) {
   return {info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value()};
 }
@@ -82,10 +89,7 @@ Napi::Value PortWrap::adopt(Napi::Env env, posix::Descriptor descriptor,
   const std::int32_t error = engine(env).adopt(descriptor.native(), std::move(remote), reference);
   if (error != 0) throw system_error(env, -error, "attach");
   static_cast<void>(descriptor.release());
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("index", Napi::Number::New(env, reference.index));
-  result.Set("generation", Napi::Number::New(env, reference.generation));
-  return result;
+  return handle_object(env, reference);
 }
 
 Napi::Value PortWrap::listen(const Napi::CallbackInfo& info) {
@@ -110,10 +114,7 @@ Napi::Value PortWrap::associate(const Napi::CallbackInfo& info) {
   HandleRef reference;
   const std::int32_t error = engine(info.Env()).adopt(number, nullptr, reference);
   if (error != 0) throw system_error(info.Env(), -error, "attach");
-  Napi::Object result = Napi::Object::New(info.Env());
-  result.Set("index", Napi::Number::New(info.Env(), reference.index));
-  result.Set("generation", Napi::Number::New(info.Env(), reference.generation));
-  return result;
+  return handle_object(info.Env(), reference);
 }
 
 Napi::Value PortWrap::address(const Napi::CallbackInfo& info) {
