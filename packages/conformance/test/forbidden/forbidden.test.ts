@@ -1,6 +1,6 @@
 /** Where the kernel, or a container, forbids io_uring: `auto` goes to epoll and says why, an explicit choice fails. */
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,4 +52,15 @@ describe.each(['setup', 'enter', 'register'])('io_uring_%s is forbidden', (call)
 
 it('epoll, asked for, does not look at io_uring', () => {
   expect(report('setup', 'EPERM', 'epoll')).toEqual({ backend: 'epoll', rejected: [], echoed: 'hello' });
+});
+
+it('NODE_DEBUG=iocp says what runs, and what was passed over and why', () => {
+  const args = ['setup', String(errorNumbers.EPERM), process.execPath, here('report.mjs'), 'auto'];
+  const { stderr } = spawnSync(forbid, args, {
+    encoding: 'utf8',
+    env: { ...process.env, NODE_DEBUG: 'iocp' },
+  });
+  expect(stderr).toMatch(/IOCP \d+: port opened: epoll/);
+  expect(stderr).toMatch(/IOCP \d+: passed over io_uring: EPERM, io_uring_setup/);
+  expect(stderr).toMatch(/IOCP \d+: port closed/);
 });

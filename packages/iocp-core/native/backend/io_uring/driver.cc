@@ -215,21 +215,21 @@ class UringDriver final : public Driver {
   /// have hung up: that reads the reason.
   void restart_hung_up() {
     rounds_since_check_ = 0;
-    if (drained_.empty()) return;
     std::erase_if(drained_, [](const Operation* operation) {
       return operation->state != Operation::State::InDriver || !operation->driver_queued;
     });
+    if (drained_.empty()) return;
     polled_.clear();
-    for (Operation* operation : drained_) {
-      operation->driver_queued = false;
+    for (const Operation* operation : drained_) {
       polled_.push_back(
           {.fd = static_cast<int>(operation->handle->native), .events = POLLRDHUP, .revents = 0});
     }
-    if (!polled_.empty()) {
-      ++own_system_calls_;
-      // Fails for lack of memory only; then the next check may find them.
-      if (::poll(polled_.data(), polled_.size(), 0) > 0) restart_polled();
-    }
+    ++own_system_calls_;
+    // Fails for lack of memory only: then they stay listed, for the next check.
+    const int hung_up = ::poll(polled_.data(), polled_.size(), 0);
+    if (hung_up < 0) return;
+    for (Operation* operation : drained_) operation->driver_queued = false;
+    if (hung_up > 0) restart_polled();
     drained_.clear();
   }
 
