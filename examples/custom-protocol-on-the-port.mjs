@@ -60,7 +60,7 @@ class Adder {
   }
 }
 
-const listener = port.listen({ host: '127.0.0.1', port: 0 });
+const listener = await port.listen({ host: '127.0.0.1', port: 0 });
 port.submitAccept(listener, {
   asyncResource: null,
   onCompletion(_operation, result, flags, index, generation) {

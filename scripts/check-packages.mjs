@@ -1,11 +1,8 @@
 // Checks every package that is published as npm would deliver it: publint for its manifest and files, attw for its types.
 // Both pack the package with pnpm, so run this through pnpm: "pnpm run check:packages".
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { publishedPackages } from './published-packages.mjs';
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 let failures = 0;
 
 function check(name, cwd, command, args) {
@@ -19,12 +16,7 @@ function check(name, cwd, command, args) {
   console.error(`${name}: ${command} failed\n${stdout ?? ''}${stderr ?? ''}${error?.message ?? ''}`);
 }
 
-const published = ['packages', 'apps']
-  .flatMap((group) => readdirSync(join(root, group)).map((folder) => join(root, group, folder)))
-  .map((folder) => ({ folder, manifest: JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) }))
-  .filter(({ manifest }) => manifest.private !== true);
-
-for (const { folder, manifest } of published) {
+for (const { folder, manifest } of publishedPackages()) {
   check(manifest.name, folder, 'publint', ['--strict']);
   // A program has no types to check.
   if (manifest.types) check(manifest.name, folder, 'attw', ['--pack', '.', '--no-emoji', '--no-color']);

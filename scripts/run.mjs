@@ -1,80 +1,26 @@
-// The one way in: node scripts/run.mjs start | test | bench | test:asan [arguments for the program].
+// The one way in: node scripts/run.mjs <command> [arguments for the program]; the commands are at the end.
 // Node built-ins only, so that it runs in a fresh clone; pnpm is started through npx in the version that package.json names.
-import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { missingBuildTools } from '../packages/iocp-core/scripts/build-tools.mjs';
-import { readResults } from './test-results.mjs';
+import {
+  buildNative,
+  corePackage,
+  countTests,
+  Failure,
+  manifest,
+  node,
+  pnpm,
+  root,
+  step,
+  vitest,
+} from './steps.mjs';
+import { testArm64 } from './test-arm64.mjs';
+import { testNodes } from './test-nodes.mjs';
+import { testRuntimes } from './test-runtimes.mjs';
+import { testWindows } from './windows/test-windows.mjs';
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-const corePackage = join(root, 'packages', 'iocp-core');
-const buildNative = join(corePackage, 'scripts', 'build-native.mjs');
 const echo = join(root, 'apps', 'echo', 'dist', 'main.js');
-const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
-
-const quietTools = { TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1' };
-
-class Failure extends Error {}
-
-/** Runs a program to its end. Its output is shown, or with `quiet` kept and shown only when it fails. */
-function run(command, args, { cwd = root, env = {}, quiet = false, shell = false } = {}) {
-  return new Promise((resolveRun, reject) => {
-    const child = spawn(command, args, {
-      cwd,
-      env: { ...process.env, ...env },
-      stdio: quiet ? ['ignore', 'pipe', 'pipe'] : 'inherit',
-      shell,
-    });
-    const output = [];
-    child.stdout?.on('data', (chunk) => output.push(chunk));
-    child.stderr?.on('data', (chunk) => output.push(chunk));
-    const stopForwarding = forwardSignals(child);
-    child.on('error', (error) => reject(new Failure(`${command} did not start: ${error.message}`)));
-    child.on('close', (code, signal) => {
-      stopForwarding();
-      if (code === 0) return resolveRun();
-      if (quiet) process.stderr.write(`\n${Buffer.concat(output)}`);
-      reject(new Failure(signal ? `stopped by ${signal}` : `exit code ${code}`));
-    });
-  });
-}
-
-/** The child decides how it ends. A terminal sends Ctrl-C to both, so that one is not sent a second time. */
-function forwardSignals(child) {
-  const handlers = ['SIGINT', 'SIGTERM', 'SIGHUP'].map((signal) => {
-    const handler = () => {
-      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
-    };
-    process.on(signal, handler);
-    return [signal, handler];
-  });
-  return () => {
-    for (const [signal, handler] of handlers) process.off(signal, handler);
-  };
-}
-
-const node = (args, options) => run(process.execPath, args, options);
-const pnpm = (args, options) =>
-  run('npx', ['-y', manifest.packageManager, ...args], {
-    ...options,
-    env: { ...quietTools, ...options?.env },
-    shell: process.platform === 'win32',
-  });
-
-/** One line for a step of the set-up: its name and how long it took. What it prints is shown only if it fails. */
-async function step(name, work) {
-  const started = performance.now();
-  process.stdout.write(`${name}… `);
-  try {
-    await work();
-  } catch (error) {
-    throw error instanceof Failure ? new Failure(`${name} failed: ${error.message}`) : error;
-  }
-  process.stdout.write(`${((performance.now() - started) / 1000).toFixed(1)} s\n`);
-}
 
 function isOlderThan(version, minimum) {
   const [major, minor] = version.split('.').map(Number);
@@ -101,20 +47,6 @@ async function setUp(nodeMinimum, packages = []) {
   await step('building', () => pnpm(['exec', 'turbo', 'run', 'build', ...filters], { quiet: true }));
 }
 
-/** Runs tests with a folder for their results, then says how many there were. */
-async function countTests(name, work) {
-  const kept = process.env.IOCP_TEST_RESULTS;
-  const folder = kept ? join(kept, name.replaceAll(':', '-')) : mkdtempSync(join(tmpdir(), 'iocp-results-'));
-  let outcome = 'failed';
-  try {
-    await work({ IOCP_TEST_RESULTS: folder });
-    outcome = 'ok';
-  } finally {
-    console.log(`\n${name} ${outcome}: ${readResults(folder)}`);
-    if (!kept) rmSync(folder, { recursive: true, force: true });
-  }
-}
-
 async function start(args) {
   await setUp(runtimeMinimum, ['@iocp/echo']);
   await node([echo, 'demo', ...args]);
@@ -130,6 +62,7 @@ async function test() {
   await step('linting', () => pnpm(['run', 'lint'], { quiet: true }));
   await step('checking types', () => pnpm(['run', 'typecheck'], { quiet: true }));
   await step('checking packages', () => pnpm(['run', 'check:packages'], { quiet: true }));
+  await step('installing them elsewhere', () => pnpm(['run', 'check:installs'], { quiet: true }));
   await step('testing native code', () => node([buildNative, '--tests'], { quiet: true }));
   await countTests('test', (env) =>
     // One package at a time: tests that measure time or count descriptors want the machine for themselves.
@@ -173,7 +106,46 @@ async function testAsan() {
   });
 }
 
-const commands = { start, bench, test, 'test:asan': testAsan };
+/** The native tests alone: V8 is not built for this sanitizer, which then takes its locks and its memory for races. */
+async function testTsan() {
+  if (process.platform !== 'linux') throw new Failure('test:tsan runs on Linux only.');
+  await setUp(runtimeMinimum, ['@iocp/core']);
+  await step('building and testing native code with the thread sanitizer', () =>
+    node([buildNative, '--sanitize', 'thread', '--tests'], { quiet: true }),
+  );
+}
+
+async function testUnderWine(args) {
+  await setUp(testMinimum);
+  await testWindows(args);
+}
+
+async function testEmulated(args) {
+  await setUp(testMinimum);
+  await testArm64(args);
+}
+
+async function testWithEachNode(args) {
+  await setUp(testMinimum);
+  await testNodes(args);
+}
+
+async function testElsewhere(args) {
+  await setUp(runtimeMinimum);
+  await testRuntimes(args);
+}
+
+const commands = {
+  start,
+  bench,
+  test,
+  'test:asan': testAsan,
+  'test:tsan': testTsan,
+  'test:nodes': testWithEachNode,
+  'test:runtimes': testElsewhere,
+  'test:arm64': testEmulated,
+  'test:windows': testUnderWine,
+};
 const [name, ...args] = process.argv.slice(2);
 const command = Object.hasOwn(commands, name ?? '') ? commands[name] : undefined;
 try {

@@ -9,15 +9,26 @@ import { fileURLToPath } from 'node:url';
  * that dies fail a run without any failed test, so this says what was counted; the exit code says whether all is well.
  */
 export function readResults(folder) {
-  const files = existsSync(folder) ? readdirSync(folder, { recursive: true }) : [];
-  const results = files
-    .filter((name) => name.endsWith('.json'))
-    .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')));
+  const results = readRuns(folder);
   const sum = (count) => results.reduce((total, result) => total + count(result), 0);
   const passed = sum((result) => result.numPassedTests);
   const failed = sum((result) => result.numFailedTests);
   const skipped = sum((result) => result.numPendingTests + result.numTodoTests);
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+}
+
+/** The test files of all runs with their tests, each `{ status, ancestorTitles, title, … }` as vitest's JSON has it. */
+export function readFiles(folder) {
+  return readRuns(folder)
+    .flatMap((run) => run.testResults)
+    .map((file) => ({ name: file.name, tests: file.assertionResults }));
+}
+
+function readRuns(folder) {
+  const files = existsSync(folder) ? readdirSync(folder, { recursive: true }) : [];
+  return files
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

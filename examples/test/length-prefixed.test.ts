@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { engineSuite, layerSuite, pattern } from '@iocp/testkit';
 import { describe, expect, it } from 'vitest';
+import { backendsUnderTest } from '../../system.shared.js';
 import { encodeHeader, MessageDecoder } from '../length-prefixed/codec.mjs';
 import { lengthPrefixed } from '../length-prefixed/layer.mjs';
 
@@ -36,7 +37,7 @@ describe('length-prefixed layer', () => {
   );
 });
 
-describe.each(['io_uring', 'epoll'])('length-prefixed program on %s', (backend) => {
+describe.each(backendsUnderTest)('length-prefixed program on %s', (backend) => {
   it('runs to its end', { timeout: 30_000 }, () => {
     const program = fileURLToPath(new URL('../length-prefixed/main.mjs', import.meta.url));
     const { status, stdout, stderr } = spawnSync(process.execPath, [program], {

@@ -1,6 +1,7 @@
 import { release } from 'node:os';
 import { CompletionPort, type RejectedBackend } from '@iocp/core';
 import type { Command } from 'commander';
+import type { Backend } from './options.js';
 import { readSystemLimits, type SystemLimits } from './system-facts.js';
 import { describeError } from './user-error.js';
 
@@ -32,7 +33,7 @@ export function addDoctor(program: Command): void {
     .summary('say which backend runs here, and why another one does not')
     .description(
       'Tries each backend for real, shows the limits of this system that matter to a server, and says what to\n' +
-        'change where something is missing. Exits 0 when at least one backend works, else 1.',
+        'change where something is missing. Exits 0 when a program that asks for nothing gets a backend, else 1.',
     )
     .option('--json', 'print one JSON object')
     .addHelpText('after', '\nExamples:\n  $ iocp-echo doctor\n  $ iocp-echo doctor --json | jq .backend\n')
@@ -43,8 +44,15 @@ export function addDoctor(program: Command): void {
     });
 }
 
+const platformBackends: Partial<Record<NodeJS.Platform, readonly Exclude<Backend, 'auto'>[]>> = {
+  linux: ['io_uring', 'epoll', 'node'],
+  win32: ['iocp', 'node'],
+};
+
 async function examine(): Promise<DoctorReport> {
-  const backends = [await tryBackend('io_uring'), await tryBackend('epoll')];
+  const backends: BackendReport[] = [];
+  for (const backend of platformBackends[process.platform] ?? ['node'])
+    backends.push(await tryBackend(backend));
   const chosen = await openDefault();
   const limits = readSystemLimits();
   const advice = adviceFor(backends, limits);
@@ -62,7 +70,7 @@ async function examine(): Promise<DoctorReport> {
   };
 }
 
-async function tryBackend(backend: 'io_uring' | 'epoll'): Promise<BackendReport> {
+async function tryBackend(backend: Exclude<Backend, 'auto'>): Promise<BackendReport> {
   try {
     const port = new CompletionPort({ backend });
     const { features } = port.info;
@@ -76,7 +84,7 @@ async function tryBackend(backend: 'io_uring' | 'epoll'): Promise<BackendReport>
 /** The cause of a failed opening lists what was tried. */
 function whyNot(error: unknown, backend: string): { reason: string; hint?: string } {
   const { cause } = error as { cause?: { rejected?: readonly RejectedBackend[] } };
-  const rejection = cause?.rejected?.find((each) => each.backend === backend);
+  const rejection = cause?.rejected?.find((each) => each.backend === backend || each.backend === 'addon');
   if (rejection === undefined) return { reason: firstSentence(describeError(error)) };
   const { code, reason, hint } = rejection;
   return { reason: `${code}, ${reason}`, ...(hint !== '' && { hint }) };
@@ -104,8 +112,10 @@ const backlogWanted = 1024;
 
 function adviceFor(backends: readonly BackendReport[], limits: SystemLimits): string[] {
   const advice: string[] = [];
-  for (const { backend, available, hint } of backends) {
-    if (!available && hint !== undefined) advice.push(`${backend}: ${hint}`);
+  const missing = backends.filter(({ available, hint }) => !available && hint !== undefined);
+  for (const hint of new Set(missing.map((each) => each.hint))) {
+    const names = missing.filter((each) => each.hint === hint).map(({ backend }) => backend);
+    advice.push(`${names.join(', ')}: ${hint}`);
   }
   if (limits.descriptorsHard !== undefined && limits.descriptorsHard < descriptorsWanted) {
     advice.push(
@@ -123,7 +133,7 @@ function adviceFor(backends: readonly BackendReport[], limits: SystemLimits): st
 function describe(report: DoctorReport): string {
   const lines = [
     report.backend === undefined
-      ? 'No backend works here.'
+      ? `The backend that ${report.chosenBy} asks for does not work here.`
       : `This machine runs on ${report.backend} (chosen by ${report.chosenBy}).`,
     '',
     row('Node.js', report.node),

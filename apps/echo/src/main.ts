@@ -24,7 +24,7 @@ Examples:
 function buildProgram(): Command {
   const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
   const program = new Command('iocp-echo')
-    .description('TCP echo on completion I/O: io_uring or epoll under Node.js.')
+    .description('TCP echo on completion I/O: io_uring, epoll or I/O completion ports under Node.js.')
     .version(version)
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`iocp-echo: ${text.replace(/^error: /, '')}`) })

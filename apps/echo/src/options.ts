@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { type Address, parseAddress } from './address.js';
 
-export const backends = ['auto', 'io_uring', 'epoll'] as const;
+export const backends = ['auto', 'io_uring', 'epoll', 'iocp', 'node'] as const;
 export type Backend = (typeof backends)[number];
 
 /** The option `--backend`. Left out, `IOCP_BACKEND` decides, and then the best that works here. */

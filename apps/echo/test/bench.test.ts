@@ -69,7 +69,8 @@ describe.skipIf(!hasCompiler)('the servers in C', () => {
   });
 });
 
-describe('bench --quick', () => {
+// It reads /proc.
+describe.skipIf(process.platform !== 'linux')('bench --quick', () => {
   it('measures every server in every scenario', { timeout: 60_000 }, async () => {
     const file = join(folder, 'results.json');
     const { code, stdout, stderr } = await run(['bench', 'tcp', '--quick', '--json', file]);

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { backendsUnderTest, onWindows } from '../../../system.shared.js';
 import { run, start } from './cli.js';
 
 describe('demo', () => {
-  it.each(['io_uring', 'epoll'])('--once shows an exchange on %s and ends', async (backend) => {
+  it.each(backendsUnderTest)('--once shows an exchange on %s and ends', async (backend) => {
     const { code, stdout, stderr } = await run([
       'demo',
       '--once',
@@ -21,7 +22,7 @@ describe('demo', () => {
     expect(code).toBe(0);
   });
 
-  it('serves on until a signal', async () => {
+  it.skipIf(onWindows)('serves on until a signal', async () => {
     const demo = start(['demo', '--tcp', '127.0.0.1:0']);
     const [, port] = await demo.seen(/listening on tcp 127\.0\.0\.1:(\d+).*Serving until Ctrl-C/s);
     const socket = connect(Number(port), '127.0.0.1');

@@ -1,12 +1,18 @@
 import { describe, expect, it } from 'vitest';
+import { systemBackends } from '../../../system.shared.js';
 import { run } from './cli.js';
+
+/** Other systems do not tell their limits. */
+const onLinux = process.platform === 'linux';
 
 describe('doctor', () => {
   it('says which backend runs and what the limits are', async () => {
     const { code, stdout } = await run(['doctor']);
-    expect(stdout).toMatch(/^This machine runs on (io_uring|epoll) \(chosen by (auto|IOCP_BACKEND)\)\.\n/);
-    expect(stdout).toMatch(/Backends\n +io_uring +.+\n/);
-    expect(stdout).toMatch(/Open descriptors +[\d,]+ now/);
+    expect(stdout).toMatch(
+      /^This machine runs on (io_uring|epoll|iocp|node) \(chosen by (auto|IOCP_BACKEND)\)\.\n/,
+    );
+    expect(stdout).toMatch(/Backends\n +[a-z_]+ +.+\n/);
+    if (onLinux) expect(stdout).toMatch(/Open descriptors +[\d,]+ now/);
     expect(code).toBe(0);
   });
 
@@ -14,21 +20,33 @@ describe('doctor', () => {
     const { code, stdout } = await run(['doctor', '--json'], '', { IOCP_BACKEND: '' });
     const report = JSON.parse(stdout);
     expect(report).toMatchObject({ healthy: true, chosenBy: 'auto', node: process.versions.node });
-    expect(report.backends.map(({ backend }: { backend: string }) => backend)).toEqual(['io_uring', 'epoll']);
-    expect(report.limits.descriptorsSoft).toBeGreaterThan(0);
+    expect(report.backends.map(({ backend }: { backend: string }) => backend)).toEqual(systemBackends);
+    if (onLinux) expect(report.limits.descriptorsSoft).toBeGreaterThan(0);
     const best = report.backends.find(({ available }: { available: boolean }) => available);
     expect(report.backend).toBe(best.backend);
     expect(code).toBe(0);
   });
 
   it('shows the choice of IOCP_BACKEND', async () => {
-    const { stdout } = await run(['doctor', '--json'], '', { IOCP_BACKEND: 'epoll' });
-    expect(JSON.parse(stdout)).toMatchObject({ backend: 'epoll', chosenBy: 'IOCP_BACKEND' });
+    const { stdout } = await run(['doctor', '--json'], '', { IOCP_BACKEND: 'node' });
+    expect(JSON.parse(stdout)).toMatchObject({ backend: 'node', chosenBy: 'IOCP_BACKEND' });
   });
 
-  it('without a working addon explains what to do and exits 1', async () => {
-    const { code, stdout } = await run(['doctor'], '', { IOCP_ADDON: '/nonexistent' });
-    expect(stdout).toMatch(/^No backend works here\.\n/);
+  it('without a working addon says that it runs on node, why, and what to do', async () => {
+    const { code, stdout } = await run(['doctor'], '', { IOCP_ADDON: '/nonexistent', IOCP_BACKEND: '' });
+    expect(stdout).toMatch(/^This machine runs on node \(chosen by auto\)\.\n/);
+    expect(stdout).toMatch(
+      / not available: ENOENT, addon not found at .*nonexistent: there is no such file\n/,
+    );
+    expect(stdout).toMatch(/ {2}node +available\n/);
+    expect(stdout).toMatch(/What to do\n {2}- [a-z_, ]+: build it .*IOCP_ADDON/);
+    expect(code).toBe(0);
+  });
+
+  it('a backend that is asked for and does not work makes it exit 1', async () => {
+    const [native = 'epoll'] = systemBackends.filter((backend) => backend !== 'node');
+    const { code, stdout } = await run(['doctor'], '', { IOCP_ADDON: '/nonexistent', IOCP_BACKEND: native });
+    expect(stdout).toMatch(/^The backend that IOCP_BACKEND asks for does not work here\.\n/);
     expect(stdout).toMatch(/What to do\n {2}- .*addon.*IOCP_ADDON/);
     expect(code).toBe(1);
   });

@@ -15,7 +15,7 @@ describe('wrong arguments', () => {
     [['serve', '--tcp', 'nowhere'], /'nowhere' is invalid.*127\.0\.0\.1:8080/],
     [['serve', '--tcp', '127.0.0.1:99999'], /0 to 65535/],
     [['serve', '--tcp', '::1:80'], /brackets/],
-    [['serve', '--backend', 'kqueue'], /Allowed choices are auto, io_uring, epoll/],
+    [['serve', '--backend', 'kqueue'], /Allowed choices are auto, io_uring, epoll, iocp, node/],
     [['serve', '--unix', ''], /must not be empty/],
     [['serve', '--grace-ms', 'soon'], /whole number/],
     [['serve', 'something'], /too many arguments/],

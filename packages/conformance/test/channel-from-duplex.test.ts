@@ -11,7 +11,9 @@ import {
   resourceSnapshot,
   type TestSetup,
 } from '@iocp/testkit';
-import { describe } from 'vitest';
+import { describe, it } from 'vitest';
+import { underWine } from '../../../system.shared.js';
+import { resetSeenAs } from './support/resets.js';
 import { runner } from './support/runner.js';
 
 async function netPair(server: Server, port: number): Promise<ChannelPair> {
@@ -53,9 +55,20 @@ function netSetup(): TestSetup<ChannelSource> {
   };
 }
 
+/** Wine sends at most 1024 buffers at once (EMSGSIZE beyond), and Node.js gives it all that were written. */
+const tooManyBuffersForWine = '[1] echoes 3000 small writes';
+const netRunner: typeof runner = {
+  ...runner,
+  it: (name, body) =>
+    underWine && name === tooManyBuffersForWine
+      ? void it.skip(`${name} (not under Wine: more than 1024 buffers)`)
+      : runner.it(name, body),
+};
+
 describe('fromDuplex(net.Socket)', () => {
-  channelSuite(runner, netSetup(), {
+  channelSuite(netRunner, netSetup(), {
     lentBytesBecome: 'owned',
+    abortSeenAs: resetSeenAs,
     // libuv reports the end, not the reset, when it finds both a hang-up and the last of the data.
     abortAfterDataSeenAs: 'end',
   });

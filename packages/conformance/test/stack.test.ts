@@ -4,6 +4,7 @@ import { stack } from '@iocp/core/layer';
 import { channelSuite, chooseSeed, faultyLayer, layerSuite } from '@iocp/testkit';
 import { describe } from 'vitest';
 import { describeBackends } from './support/backends.js';
+import { resetSeenAs } from './support/resets.js';
 import { runner } from './support/runner.js';
 import { socketSetup } from './support/sockets.js';
 
@@ -32,6 +33,7 @@ describeBackends((backend) => {
     socketSetup('tcp', { backend, debug: true }, { layers: [twoLayers, faultyLayer({ seed })] }),
     {
       lentBytesBecome: 'anything',
+      abortSeenAs: resetSeenAs,
       stressRounds: 200,
     },
   );

@@ -1,6 +1,7 @@
 // What a build from source needs on the machine. Node built-ins only: this runs before anything is installed.
 import { accessSync, constants } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
+import { crossTarget, hasNativeBackend, hostTarget } from './native-target.mjs';
 
 const executableSuffixes = process.platform === 'win32' ? ['.exe', '.cmd', '.bat'] : [''];
 
@@ -20,17 +21,30 @@ function isOnPath(program) {
   );
 }
 
-/** One line per missing tool, each saying what to install; empty when the addon can be built. */
-export function missingBuildTools() {
-  // Visual Studio's compiler is found by CMake itself, not on PATH.
-  const compilers = [process.env.CXX?.split(' ')[0], 'c++', 'g++', 'clang++'].filter(Boolean);
-  const tools = [
-    { name: 'cmake', programs: ['cmake'], debian: 'cmake' },
-    { name: 'a C++20 compiler', programs: compilers, debian: 'g++', unixOnly: true },
-    { name: 'make (or ninja)', programs: ['ninja', 'make', 'gmake'], debian: 'make', unixOnly: true },
-  ];
+/**
+ * One line per missing tool, each saying what to install; empty when the addon can be built.
+ * @param target what to build for; nothing is missing where there is no native backend to build
+ * @param emulated whether what is built has to run here too
+ */
+export function missingBuildTools(target = hostTarget, emulated = false) {
+  if (!hasNativeBackend(target)) return [];
+  const tools = [{ name: 'cmake', programs: ['cmake'], debian: 'cmake' }];
+  // Visual Studio's compiler and build program are found by CMake itself, not on PATH.
+  if (process.platform !== 'win32') {
+    tools.push({ name: 'make (or ninja)', programs: ['ninja', 'make', 'gmake'], debian: 'make' });
+    tools.push(...compilers(target, emulated));
+  }
   return tools
-    .filter((tool) => !(tool.unixOnly && process.platform === 'win32'))
     .filter((tool) => !tool.programs.some(isOnPath))
     .map((tool) => `${tool.name} is missing: install it, e.g. "apt-get install ${tool.debian}".`);
+}
+
+function compilers(target, emulated) {
+  const cross = crossTarget(target);
+  if (cross === undefined) {
+    const programs = [process.env.CXX?.split(' ')[0], 'c++', 'g++', 'clang++'].filter(Boolean);
+    return [{ name: 'a C++20 compiler', programs, debian: 'g++' }];
+  }
+  const needed = emulated ? [cross.compiler, cross.emulator] : [cross.compiler];
+  return needed.map(({ program, debian }) => ({ name: program, programs: [program], debian }));
 }

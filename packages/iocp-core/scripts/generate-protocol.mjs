@@ -52,7 +52,15 @@ function header() {
     '  switch (number) {',
   );
   for (const [number, name] of protocol.ERRORS) lines.push(`    case ${number}:`, `      return "${name}";`);
-  lines.push('    default:', '      return "UNKNOWN";', '  }', '}', '', '}  // namespace iocp', '');
+  lines.push('    default:', '      return "UNKNOWN";', '  }', '}', '');
+  lines.push(
+    '/// What an error number means, in words, or null when it is not one of ours.',
+    '[[nodiscard]] constexpr const char* error_text(std::int32_t number) noexcept {',
+    '  switch (number) {',
+  );
+  for (const [number, , text] of protocol.ERRORS)
+    lines.push(`    case ${number}:`, `      return "${text}";`);
+  lines.push('    default:', '      return nullptr;', '  }', '}', '', '}  // namespace iocp', '');
   return lines.join('\n');
 }
 

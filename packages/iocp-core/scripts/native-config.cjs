@@ -1,5 +1,5 @@
-// Tells CMake, as NAME=VALUE lines, where the headers are: those of the running Node.js (uv.h), node-api-headers and
-// node-addon-api. What is missing is said in one line on stderr, and the exit code is 1.
+// Tells CMake, as NAME=VALUE lines, where the headers are: those of the running Node.js (uv.h), node-api-headers (and
+// its list of the Node-API) and node-addon-api. What is missing is said in one line on stderr, and the exit code is 1.
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
@@ -27,10 +27,9 @@ function headerCandidates() {
     env.npm_config_devdir,
     path.join(os.homedir(), '.cache', 'node-gyp'),
     path.join(os.homedir(), 'Library', 'Caches', 'node-gyp'),
-    env.LOCALAPPDATA && path.join(env.LOCALAPPDATA, 'node-gyp', 'Cache'),
+    path.join(env.LOCALAPPDATA ?? path.join(os.homedir(), 'AppData', 'Local'), 'node-gyp', 'Cache'),
   ];
   for (const cache of gypCaches) add('node-gyp cache', cache, version, include);
-  add('cmake-js cache', os.homedir(), '.cmake-js', `node-${process.arch}`, `v${version}`, include);
   return candidates;
 }
 
@@ -78,6 +77,7 @@ try {
     NODE_HEADERS: headers.dir,
     NODE_HEADERS_SOURCE: headers.source,
     NODE_API_HEADERS: path.join(findPackage('node-api-headers'), 'include'),
+    NODE_API_DEF: path.join(findPackage('node-api-headers'), 'def', 'node_api.def'),
     NODE_ADDON_API: findPackage('node-addon-api'),
   };
   for (const [name, value] of Object.entries(lines)) console.log(`${name}=${value.replaceAll('\\', '/')}`);

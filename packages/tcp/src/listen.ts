@@ -26,14 +26,14 @@ export async function listen(options: ListenOptions = {}, handlers?: ListenHandl
   const settings = listenSettings(options);
   if (handlers !== undefined) validateHandlers(handlers, 'handlers');
   const context = new AsyncResource('IOCP_TCP_LISTENER');
-  const socket = openListener(settings, await numericHost(settings));
+  const socket = await openListener(settings, await numericHost(settings));
   const listener = new TcpListener(socket, settings, context, pathRelease(settings.path));
   if (handlers !== undefined) listener.handle(handlers);
   if (listenChannel.hasSubscribers) listenChannel.publish({ listener });
   return listener;
 }
 
-function openListener(settings: ListenSettings, host: string | undefined): Socket {
+function openListener(settings: ListenSettings, host: string | undefined): Promise<Socket> {
   const { path, port, backlog, ipv6Only, reusePort, connection } = settings;
   const options = connection.socketOptions;
   if (path !== undefined) return connection.port.listen({ path, backlog, options });
@@ -52,6 +52,8 @@ async function numericHost({ host, port }: ListenSettings): Promise<string | und
 /** Removes the file of a Unix socket, unless it is another one by then. */
 function pathRelease(path: string | undefined): () => void {
   if (path === undefined || path.startsWith('\0')) return () => {};
+  // A named pipe is no file, and looking at one would connect to it.
+  if (process.platform === 'win32' && path.startsWith('\\\\')) return () => {};
   const ours = statSync(path, { throwIfNoEntry: false });
   return () => {
     const found = statSync(path, { throwIfNoEntry: false });

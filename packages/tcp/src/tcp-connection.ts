@@ -134,8 +134,9 @@ export class TcpConnection extends Connection<Channel> implements Watched {
   }
 
   /**
-   * What the kernel knows about the connection (`TCP_INFO`, tcp(7)): round trip time, retransmissions, congestion window.
-   * The names carry the units. Linux; fails on Unix sockets.
+   * What the system knows about the connection: round trip time, retransmissions, congestion window. The names carry the
+   * units and mean the same everywhere, but not every system has all of them. Linux: `TCP_INFO` of tcp(7). Windows 10 1703
+   * and newer: `SIO_TCP_INFO`. Fails with `EOPNOTSUPP` elsewhere and on Unix sockets.
    * @throws {IoError} the system's error, or `ERR_CHANNEL_CLOSED`
    */
   tcpInfo(): Readonly<Record<string, number>> {
@@ -161,7 +162,7 @@ export class TcpConnection extends Connection<Channel> implements Watched {
     const counted = tcp.bytesRead + tcp.bytesWritten;
     if (tcp.closed || tcp.unix) return counted;
     if (tcp.sending || this.#acknowledgedBytes < tcp.bytesWritten) {
-      this.#acknowledgedBytes = tcp.socket.tcpInfo().acknowledgedBytes ?? 0;
+      this.#acknowledgedBytes = acknowledgedBytes(tcp);
     }
     return counted + this.#acknowledgedBytes;
   }
@@ -196,5 +197,16 @@ export class TcpConnection extends Connection<Channel> implements Watched {
   #requireOpen(): void {
     if (this.tcp.closed)
       throw new ChannelError('ERR_CHANNEL_CLOSED', 'The connection has closed: its socket is gone');
+  }
+}
+
+/** How much the peer has acknowledged; 0 where the system does not tell. */
+function acknowledgedBytes(tcp: TcpChannel): number {
+  try {
+    const info = tcp.socket.tcpInfo();
+    return info.acknowledgedBytes ?? (info.sentBytes ?? 0) - (info.inFlightBytes ?? 0);
+  } catch {
+    // Whatever is wrong with the socket is told to those who use it, not to a timer.
+    return 0;
   }
 }

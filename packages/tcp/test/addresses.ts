@@ -2,16 +2,14 @@
 
 import net, { type AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import type { CompletionHandler } from '@iocp/core';
+import { silentServer } from '../../../silent-server.shared.js';
 import type { LookupFunction } from '../src/index.js';
-import { dialNet, type Fixture } from './support.js';
+import type { Fixture } from './support.js';
 
 /** Whether this machine has an IPv6 loopback. */
 export const hasIpv6 = Object.values(networkInterfaces()).some((addresses) =>
   addresses?.some(({ address }) => address === '::1'),
 );
-
-const ignore: CompletionHandler = { asyncResource: null, onCompletion() {} };
 
 /** A lookup that gives these addresses for every name. */
 export function resolvesTo(...addresses: string[]): LookupFunction & { calls: string[] } {
@@ -27,16 +25,10 @@ export function resolvesTo(...addresses: string[]): LookupFunction & { calls: st
   return lookup;
 }
 
-/** An address whose connections are never answered: nobody accepts, and the queue of the system is full. */
+/** A port whose connections are never answered. */
 export async function blackHole(fixture: Fixture, host: string): Promise<number> {
-  const socket = fixture.port.listen({ host, port: 0, backlog: 1 });
-  fixture.after(() => fixture.port.submitClose(socket, ignore));
-  const port = socket.address()?.port as number;
-  for (let queued = 0; queued < 2; queued++) {
-    const filler = await dialNet(port, { host });
-    filler.on('error', () => {});
-    fixture.after(() => filler.destroy());
-  }
+  const { port, release } = await silentServer(host);
+  fixture.after(release);
   return port;
 }
 

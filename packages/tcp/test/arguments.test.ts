@@ -107,7 +107,7 @@ describe('bad arguments', () => {
   let port: CompletionPort;
   let listener: TcpListener;
   beforeAll(async () => {
-    port = new CompletionPort({ backend: 'epoll' });
+    port = new CompletionPort({ backend: 'node' });
     listener = await listen({ host: '127.0.0.1', completionPort: port });
   });
   afterAll(async () => {

@@ -15,7 +15,8 @@ import { pipeline } from 'node:stream/promises';
 import tls from 'node:tls';
 import { pattern, withSeed } from '@iocp/testkit';
 import { expect, test } from 'vitest';
-import { collect, dialNet, hasProgram, onEachBackend, run, serveNet } from './support.js';
+import { isWineSocket, resetRetries } from '../../../system.shared.js';
+import { collect, dialNet, hasProgram, onEachBackend, resetOf, run, serveNet } from './support.js';
 
 onEachBackend('toDuplex', (fixture) => {
   test('pipeline through an echo, file to file', async () => {
@@ -39,21 +40,23 @@ onEachBackend('toDuplex', (fixture) => {
     expect(readFileSync(join(directory, 'out')).equals(whole)).toBe(true);
   });
 
-  test('destroy(error) resets the peer, and the reset of a peer is an error event', async () => {
+  test('destroy(error) resets the peer, and the reset of a peer is an error event', {
+    retry: resetRetries,
+  }, async () => {
     const listener = await fixture.listen();
     const socket = await dialNet(listener);
     const duplex = (await listener.accept())?.toDuplex();
-    const reset = once(socket, 'error');
+    const reset = resetOf(socket);
     duplex?.on('error', () => {});
     duplex?.destroy(new Error('enough'));
-    expect((await reset)[0]).toMatchObject({ code: 'ECONNRESET' });
+    await reset;
     const second = await dialNet(listener);
     const other = (await listener.accept())?.toDuplex();
     second.resetAndDestroy();
     expect((await once(other as Readable, 'error'))[0]).toMatchObject({ code: 'ECONNRESET' });
   });
 
-  test('knows addresses and takes socket options', async () => {
+  test.skipIf(isWineSocket(fixture.backend))('knows addresses and takes socket options', async () => {
     const listener = await fixture.listen();
     const socket = await dialNet(listener);
     const connection = await listener.accept();

@@ -1,9 +1,10 @@
-import { once } from 'node:events';
+
 import { type BackendChoice, CompletionPort } from '@iocp/core';
 import { whenQuiet } from '@iocp/testkit';
 import { expect, test } from 'vitest';
+import { onWindows, resetRetries, underWine } from '../../../system.shared.js';
 import type { TcpConnection } from '../src/index.js';
-import { collect, dialNet, hasProgram, onEachBackend, Recorder, run, serveNet } from './support.js';
+import { collect, dialNet, hasProgram, onEachBackend, Recorder, resetOf, run, serveNet } from './support.js';
 
 onEachBackend('the end of a stream', (fixture) => {
   test('the peer ends first and still gets everything (allowHalfOpen)', async () => {
@@ -80,7 +81,9 @@ onEachBackend('the end of a stream', (fixture) => {
 });
 
 onEachBackend('a reset', (fixture) => {
-  test('by node:net is ECONNRESET in the error handler, and the connection closes', async () => {
+  test('by node:net is ECONNRESET in the error handler, and the connection closes', {
+    retry: resetRetries,
+  }, async () => {
     const recorder = new Recorder();
     const listener = await fixture.listen({}, recorder.handlers);
     const socket = await dialNet(listener);
@@ -123,7 +126,7 @@ peer.close()
     await listener.close();
   });
 
-  test('while sending fails the pending writes with the code', async () => {
+  test('while sending fails the pending writes with the code', { retry: resetRetries }, async () => {
     const { port } = await serveNet(fixture, (socket) => {
       socket.pause();
       socket.once('readable', () => {});
@@ -161,8 +164,7 @@ peer.close()
     const closed = accepted.whenClosed();
     accepted.abort(reason);
     expect(failures).toEqual([]);
-    const [error] = await once(socket.resume(), 'error');
-    expect(error).toMatchObject({ code: 'ECONNRESET' });
+    await resetOf(socket.resume());
     expect(await closed).toBe(reason);
     expect(failures).toEqual([reason, reason]);
     accepted.abort();
@@ -173,15 +175,16 @@ peer.close()
     const recorder = new Recorder();
     const listener = await fixture.listen({}, recorder.handlers);
     const socket = await dialNet(listener);
-    const failed = once(socket, 'error');
+    const reset = resetOf(socket);
     (await recorder.opened).abort();
-    expect((await failed)[0]).toMatchObject({ code: 'ECONNRESET' });
+    await reset;
     await recorder.closed;
     expect(recorder.events).toEqual(['open', 'close null']);
     await listener.close();
   });
 
-  test('behind a large backlog is seen when the backlog has been read', async () => {
+  // Under Wine it is always the end that is behind it.
+  test.skipIf(underWine)('behind a large backlog is seen when the backlog has been read', async () => {
     // Slots enough, so that nothing but the kernel's own limit interrupts a long run of receives.
     const completionPort = new CompletionPort({
       backend: fixture.port.info.backend as BackendChoice,
@@ -195,7 +198,10 @@ peer.close()
       connection.pause();
       connection.handle({});
       for (let chunk = 0; chunk < 30; chunk++) peer.write(Buffer.alloc(256 * 1024));
-      await whenQuiet(() => peer.tcpInfo().acknowledgedBytes);
+      // What `node:net` and Windows cannot tell: until nothing has moved for a while.
+      await whenQuiet(() =>
+        fixture.backend === 'node' || onWindows ? peer.bufferedAmount : peer.tcpInfo().acknowledgedBytes,
+      );
       peer.abort();
       await peer.whenClosed();
       const closed = connection.whenClosed();
@@ -206,7 +212,7 @@ peer.close()
     await completionPort.close();
   });
 
-  test('of a Unix peer is seen as the end or as ECONNRESET', async () => {
+  test.skipIf(onWindows)('of a Unix peer is seen as the end or as ECONNRESET', async () => {
     const path = `\0iocp-reset-${process.pid}-${fixture.port.info.backend}`;
     const recorder = new Recorder();
     const listener = await fixture.listen({ path }, recorder.handlers);

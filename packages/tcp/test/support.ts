@@ -6,7 +6,8 @@ import net, { type Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { CompletionPort, type IoError } from '@iocp/core';
 import { assertNoLeaks, nextTurn, type Random } from '@iocp/testkit';
-import { afterEach, beforeEach, describe, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type Backend, exclusionOf, systemBackends, underWine } from '../../../system.shared.js';
 import {
   type ConnectOptions,
   connect,
@@ -22,6 +23,7 @@ import {
 export const deadlineMs = 20_000;
 
 export interface Fixture {
+  readonly backend: Backend;
   /** A port of the backend under test, new for each test. */
   readonly port: CompletionPort;
   /** Runs after the test, last first, before the leak check. */
@@ -33,16 +35,14 @@ export interface Fixture {
 }
 
 /**
- * Machines where a backend is forbidden name it in this variable, as for the conformance suites; elsewhere one that does
- * not work makes its tests fail.
+ * Defines the same tests for each backend; after each, operations, sockets, slots and pins must be back at zero.
+ * @param nativeOnly why the backend `node` cannot be held to these tests; they are reported as skipped there.
  */
-const without = (process.env.IOCP_TEST_WITHOUT ?? '').split(',');
-
-/** Defines the same tests for both backends; after each, operations, sockets, slots and pins must be back at zero. */
-export function onEachBackend(name: string, define: (fixture: Fixture) => void): void {
-  describe.each(['io_uring', 'epoll'] as const)(`${name} on %s`, (backend) => {
-    if (without.includes(backend)) {
-      test.skip('excluded by IOCP_TEST_WITHOUT', () => {});
+export function onEachBackend(name: string, define: (fixture: Fixture) => void, nativeOnly?: string): void {
+  describe.each(systemBackends)(`${name} on %s`, (backend) => {
+    const exclusion = exclusionOf(backend) ?? (backend === 'node' ? nativeOnly : undefined);
+    if (exclusion !== undefined) {
+      test.skip(exclusion, () => {});
       return;
     }
     let port: CompletionPort;
@@ -57,6 +57,7 @@ export function onEachBackend(name: string, define: (fixture: Fixture) => void):
       await port.close();
     });
     define({
+      backend,
       get port() {
         return port;
       },
@@ -124,6 +125,18 @@ export async function dialNet(
   const socket = net.connect({ host: '127.0.0.1', port, ...options });
   await once(socket, 'connect');
   return socket;
+}
+
+/**
+ * Resolves when the peer has reset a `net.Socket`. Wine shuts a socket down before it closes it: there the end, which may
+ * come first, will do.
+ */
+export async function resetOf(socket: Socket): Promise<void> {
+  const seen = await new Promise((resolve) => {
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code));
+    if (underWine) socket.once('end', () => resolve('end')).resume();
+  });
+  expect(underWine ? ['ECONNRESET', 'end'] : ['ECONNRESET']).toContain(seen);
 }
 
 /** A listening `net.Server` on a port of the system's choice. */

@@ -5,13 +5,15 @@ const native = 'packages/iocp-core/native';
 const files = filesBelow(native, ['.h', '.cc']);
 const inNative = (file: string) => file.slice(native.length + 1);
 
-/** What each part may include from native/: bridge -> backend -> core, and no backend from another but through posix/. */
+/** What each part may include from native/: bridge -> backend -> core, and no backend from another but through net/, posix/ and winsock/. */
 const mayInclude: readonly (readonly [part: string, prefixes: readonly string[]])[] = [
   ['core/', ['core/']],
-  ['backend/posix/', ['core/', 'backend/posix/']],
-  ['backend/io_uring/', ['core/', 'backend/posix/', 'backend/io_uring/']],
-  ['backend/epoll/', ['core/', 'backend/posix/', 'backend/epoll/']],
-  ['backend/iocp/', ['core/', 'backend/iocp/']],
+  ['backend/net/', ['core/', 'backend/net/']],
+  ['backend/posix/', ['core/', 'backend/net/', 'backend/posix/']],
+  ['backend/winsock/', ['core/', 'backend/net/', 'backend/winsock/']],
+  ['backend/io_uring/', ['core/', 'backend/net/', 'backend/posix/', 'backend/io_uring/']],
+  ['backend/epoll/', ['core/', 'backend/net/', 'backend/posix/', 'backend/epoll/']],
+  ['backend/iocp/', ['core/', 'backend/net/', 'backend/winsock/', 'backend/iocp/']],
   ['backend/select/', ['core/', 'backend/select/', 'backend/io_uring/', 'backend/epoll/', 'backend/iocp/']],
   ['backend/sim/', ['core/', 'backend/']],
   ['bridge/', ['core/', 'backend/', 'bridge/']],

@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { onWindows } from '../../../../system.shared.js';
 
 export class Program {
   readonly #child: ChildProcess;
@@ -15,10 +16,12 @@ export class Program {
   constructor(name: string, args: readonly string[], descriptorsMax = 0) {
     this.#name = name;
     const file = fileURLToPath(new URL(`./programs/${name}`, import.meta.url));
-    const limit = descriptorsMax > 0 ? `ulimit -n ${descriptorsMax} && ` : '';
     // A young generation of fixed size: its growth under load would look like a leak.
-    const command = `${limit}exec "$0" --expose-gc --max-semi-space-size=4 "$@"`;
-    this.#child = spawn('sh', ['-c', command, process.execPath, file, ...args], {
+    const command = [process.execPath, '--expose-gc', '--max-semi-space-size=4', file, ...args];
+    // Windows has no such limit.
+    if (descriptorsMax > 0 && !onWindows)
+      command.unshift('sh', '-c', `ulimit -n ${descriptorsMax} && exec "$0" "$@"`);
+    this.#child = spawn(command[0] as string, command.slice(1), {
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     });
     this.#child.stderr?.on('data', (text) => {

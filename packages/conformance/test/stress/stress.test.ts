@@ -71,16 +71,22 @@ describeBackends((backend) => {
     await server.end();
   });
 
-  it('200,000 connects and closes leave nothing behind', { timeout: 240_000 }, async () => {
+  // `node:net` takes its time; whatever one connection leaves behind shows in these, too.
+  const [warmUp, churn] = backend === 'node' ? [20_000, 50_000] : [80_000, 200_000];
+  it(`${churn} connects and closes leave nothing behind`, { timeout: 240_000 }, async () => {
     const { server, port } = await startServer(backend, 4000);
     const client = start('churn-client.mjs', [backend, port], 4000);
     await client.next();
     // Memory grows to what the load needs; from then on it must stay.
-    expect(await client.ask({ churn: 80_000 })).toEqual({ done: 80_000, left: nothingLeft });
+    expect(await client.ask({ churn: warmUp })).toEqual({ done: warmUp, left: nothingLeft });
     const before = await settledState(server);
-    expect(await client.ask({ churn: 200_000 })).toEqual({ done: 200_000, left: nothingLeft });
+    expect(await client.ask({ churn })).toEqual({ done: churn, left: nothingLeft });
     const after = await settledState(server);
-    expect(after).toMatchObject({ ...onlyListening, accepted: 280_000, descriptors: before.descriptors });
+    expect(after).toMatchObject({
+      ...onlyListening,
+      accepted: warmUp + churn,
+      descriptors: before.descriptors,
+    });
     expect(after.heapBytes - before.heapBytes).toBeLessThan(2 * mebibyte);
     if (sizesCount) expect(after.residentBytes - before.residentBytes).toBeLessThan(16 * mebibyte);
     await client.end();

@@ -5,10 +5,13 @@ import { CompletionPort, type PortOptions } from '@iocp/core';
 import { type Layer, stack } from '@iocp/core/layer';
 import { connect, listen, type TcpConnectionOptions } from '@iocp/tcp';
 import { assertNoLeaks, type ChannelSource, resourceSnapshot, type TestSetup } from '@iocp/testkit';
+import { type Backend, pathKind } from '../../../../system.shared.js';
 
 export type SocketKind = 'tcp' | 'unix';
 
-export const socketKinds: readonly SocketKind[] = ['tcp', 'unix'];
+export function socketKinds(backend: Backend): readonly SocketKind[] {
+  return pathKind(backend) === 'unix' ? ['tcp', 'unix'] : ['tcp'];
+}
 
 /** Gives new addresses of a kind, each of its own. */
 export interface AddressBook {

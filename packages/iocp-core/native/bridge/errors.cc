@@ -1,18 +1,18 @@
 #include "bridge/errors.h"
 
-#include "backend/posix/errno.h"
+#include "backend/net/system_text.h"
 #include "core/protocol.gen.h"
 
 namespace iocp {
 
 Napi::Error system_error(Napi::Env env, std::int32_t error, const char* syscall) {
-  Napi::Error result = Napi::Error::New(env, std::string(syscall) + ": " + posix::describe(error));
+  Napi::Error result = Napi::Error::New(env, std::string(syscall) + ": " + net::describe(error));
   result.Set("errno", Napi::Number::New(env, error));
   result.Set("syscall", Napi::String::New(env, syscall));
   return result;
 }
 
-Napi::Error system_error(Napi::Env env, const posix::SystemError& error) {
+Napi::Error system_error(Napi::Env env, const net::SystemError& error) {
   return system_error(env, error.error, error.syscall);
 }
 

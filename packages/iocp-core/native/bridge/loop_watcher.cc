@@ -4,11 +4,14 @@
 
 #include <utility>
 
+#include "core/driver.h"
+
 namespace iocp {
 
 /// What libuv holds on to until every handle has been closed; keeps itself alive that long.
 struct LoopWatcher::Handles {
-  uv_poll_t poll{};
+  uv_poll_t poll{};    // with a descriptor
+  uv_async_t async{};  // without one
   uv_prepare_t prepare{};
   uv_idle_t idle{};
   Client* client = nullptr;
@@ -23,7 +26,11 @@ struct LoopWatcher::Handles {
 
   static void on_poll(uv_poll_t* handle, int /*status*/, int /*events*/) {
     // A failing poll shows as a readable descriptor: the driver then finds the reason itself.
-    if (Client* client = of(handle)->client; client != nullptr) client->on_readable();
+    if (Client* client = of(handle)->client; client != nullptr) client->on_signal();
+  }
+
+  static void on_async(uv_async_t* handle) {
+    if (Client* client = of(handle)->client; client != nullptr) client->on_signal();
   }
 
   static void on_prepare(uv_prepare_t* handle) {
@@ -55,35 +62,56 @@ struct LoopWatcher::Handles {
     uv_unref(reinterpret_cast<uv_handle_t*>(&handle));
   }
 
+  [[nodiscard]] int start_signal(uv_loop_t* loop, int descriptor) {
+    if (descriptor == Driver::kNoDescriptor) {
+      const int error = uv_async_init(loop, &async, on_async);
+      if (error == 0) add(async);
+      return error;
+    }
+    if (const int error = uv_poll_init(loop, &poll, descriptor); error != 0) return error;
+    add(poll);
+    return uv_poll_start(&poll, UV_READABLE, on_poll);
+  }
+
+  [[nodiscard]] int start_turns(uv_loop_t* loop) {
+    if (const int error = uv_prepare_init(loop, &prepare); error != 0) return error;
+    add(prepare);
+    if (const int error = uv_idle_init(loop, &idle); error != 0) return error;
+    add(idle);
+    return uv_prepare_start(&prepare, on_prepare);
+  }
+
+  /// The handle that keeps the loop alive when it has to.
+  [[nodiscard]] uv_handle_t* signal() noexcept {
+    return poll.data != nullptr ? reinterpret_cast<uv_handle_t*>(&poll)
+                                : reinterpret_cast<uv_handle_t*>(&async);
+  }
+
   void close() {
     for (uv_handle_t* handle :
-         {reinterpret_cast<uv_handle_t*>(&poll), reinterpret_cast<uv_handle_t*>(&prepare),
-          reinterpret_cast<uv_handle_t*>(&idle)}) {
+         {reinterpret_cast<uv_handle_t*>(&poll), reinterpret_cast<uv_handle_t*>(&async),
+          reinterpret_cast<uv_handle_t*>(&prepare), reinterpret_cast<uv_handle_t*>(&idle)}) {
       if (handle->data != nullptr) uv_close(handle, on_close);
     }
   }
 };
 
-std::unique_ptr<LoopWatcher> LoopWatcher::make(napi_env env, int descriptor, Client& client, int& error) {
+std::unique_ptr<LoopWatcher> LoopWatcher::make(napi_env env, int descriptor, Client& client,
+                                               std::string& error) {
   uv_loop_t* loop = nullptr;
   if (napi_get_uv_event_loop(env, &loop) != napi_ok || loop == nullptr) {
-    error = UV_ENOSYS;
+    error = "ENOSYS";
     return nullptr;
   }
   auto handles = std::make_shared<Handles>();
-  error = uv_poll_init(loop, &handles->poll, descriptor);
-  if (error != 0) return nullptr;
-  handles->self = handles;
   handles->client = &client;
-  handles->add(handles->poll);
-  std::unique_ptr<LoopWatcher> watcher(new LoopWatcher(handles));
-  if ((error = uv_prepare_init(loop, &handles->prepare)) != 0) return nullptr;
-  handles->add(handles->prepare);
-  if ((error = uv_idle_init(loop, &handles->idle)) != 0) return nullptr;
-  handles->add(handles->idle);
-  if ((error = uv_poll_start(&handles->poll, UV_READABLE, Handles::on_poll)) != 0) return nullptr;
-  if ((error = uv_prepare_start(&handles->prepare, Handles::on_prepare)) != 0) return nullptr;
-  return watcher;
+  int failure = handles->start_signal(loop, descriptor);
+  if (failure == 0) failure = handles->start_turns(loop);
+  if (handles->open > 0) handles->self = handles;
+  std::unique_ptr<LoopWatcher> watcher(new LoopWatcher(handles));  // closes what there is when it goes
+  if (failure == 0) return watcher;
+  error = uv_err_name(failure);
+  return nullptr;
 }
 
 LoopWatcher::LoopWatcher(std::shared_ptr<Handles> handles) : handles_(std::move(handles)) {}
@@ -91,11 +119,16 @@ LoopWatcher::LoopWatcher(std::shared_ptr<Handles> handles) : handles_(std::move(
 LoopWatcher::~LoopWatcher() { close(nullptr); }
 
 void LoopWatcher::ref() {
-  if (handles_) uv_ref(reinterpret_cast<uv_handle_t*>(&handles_->poll));
+  if (handles_) uv_ref(handles_->signal());
 }
 
 void LoopWatcher::unref() {
-  if (handles_) uv_unref(reinterpret_cast<uv_handle_t*>(&handles_->poll));
+  if (handles_) uv_unref(handles_->signal());
+}
+
+void LoopWatcher::notify() noexcept {
+  // It fails only on a handle that was closed, which the rules of this class rule out.
+  if (handles_) static_cast<void>(uv_async_send(&handles_->async));
 }
 
 void LoopWatcher::close(std::function<void()> closed) {

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "bridge/node_api.h"
 
@@ -14,8 +15,8 @@ class LoopWatcher {
   class Client {
    public:
     virtual ~Client() = default;
-    /// The watched descriptor is readable.
-    virtual void on_readable() = 0;
+    /// The watched descriptor is readable, or `notify` was called.
+    virtual void on_signal() = 0;
     /// `before_block` has found work: here it is done, in the next turn of the loop.
     virtual void on_work() = 0;
     /// The loop is about to block. False: there is work. Must not call JavaScript: what that submits elsewhere would
@@ -23,11 +24,12 @@ class LoopWatcher {
     [[nodiscard]] virtual bool before_block() = 0;
   };
 
-  /// Watches `descriptor` until `close`. Does not keep the loop alive before `ref`.
+  /// Watches `descriptor`, or waits for `notify` when it is `Driver::kNoDescriptor`, until `close`. Does not keep the
+  /// loop alive before `ref`.
   /// @param client outlives the watcher, or the call of `close`
-  /// @return null when libuv refuses; `error` is then its error code, a negated errno
+  /// @return null when libuv refuses; `error` is then its name for the error, `EMFILE` for example
   [[nodiscard]] static std::unique_ptr<LoopWatcher> make(napi_env env, int descriptor, Client& client,
-                                                         int& error);
+                                                         std::string& error);
 
   LoopWatcher(const LoopWatcher&) = delete;
   LoopWatcher& operator=(const LoopWatcher&) = delete;
@@ -35,6 +37,9 @@ class LoopWatcher {
 
   void ref();
   void unref();
+
+  /// Signals the client: for drivers without a descriptor. From any thread, but not after `close`.
+  void notify() noexcept;
 
   /// Takes the handles out of the loop, which needs another turn for it; then calls `closed`. The client is not called
   /// any more from here on.

@@ -17,8 +17,8 @@ double read_number(const Napi::Object& object, const char* name, double fallback
 
 bool read_flag(const Napi::Object& object, const char* name) { return object.Get(name).ToBoolean().Value(); }
 
-posix::Endpoint read_endpoint(const Napi::Object& object) {
-  posix::Endpoint endpoint;
+net::Endpoint read_endpoint(const Napi::Object& object) {
+  net::Endpoint endpoint;
   if (const Napi::Value path = object.Get("path"); path.IsString())
     endpoint.path = path.As<Napi::String>().Utf8Value();
   if (const Napi::Value host = object.Get("host"); host.IsString())
@@ -27,8 +27,8 @@ posix::Endpoint read_endpoint(const Napi::Object& object) {
   return endpoint;
 }
 
-std::vector<posix::NamedOption> read_socket_options(const Napi::Object& object) {
-  std::vector<posix::NamedOption> result;
+std::vector<net::NamedOption> read_socket_options(const Napi::Object& object) {
+  std::vector<net::NamedOption> result;
   const Napi::Value options = object.Get("options");
   if (!options.IsObject()) return result;
   const auto table = options.As<Napi::Object>();
@@ -47,6 +47,7 @@ PortOptions read_port_options(const Napi::Object& options) {
   const std::string backend = options.Get("backend").As<Napi::String>().Utf8Value();
   if (backend == "io_uring") result.backend = BackendChoice::Uring;
   if (backend == "epoll") result.backend = BackendChoice::Epoll;
+  if (backend == "iocp") result.backend = BackendChoice::Iocp;
   result.entries = read_uint32(options, "entries");
   result.slot_bytes = read_uint32(options, "slotBytes");
   result.slots = read_uint32(options, "slots");
@@ -64,8 +65,8 @@ PortOptions read_port_options(const Napi::Object& options) {
   return result;
 }
 
-posix::ListenSpec read_listen_options(const Napi::Object& options) {
-  posix::ListenSpec spec;
+net::ListenSpec read_listen_options(const Napi::Object& options) {
+  net::ListenSpec spec;
   spec.local = read_endpoint(options);
   spec.backlog = options.Get("backlog").As<Napi::Number>().Int32Value();
   spec.ipv6_only = read_flag(options, "ipv6Only");
@@ -75,8 +76,8 @@ posix::ListenSpec read_listen_options(const Napi::Object& options) {
   return spec;
 }
 
-posix::OpenSpec read_open_options(const Napi::Object& options) {
-  posix::OpenSpec spec;
+net::OpenSpec read_open_options(const Napi::Object& options) {
+  net::OpenSpec spec;
   spec.remote = read_endpoint(options.Get("remote").As<Napi::Object>());
   if (const Napi::Value local = options.Get("local"); local.IsObject()) {
     spec.local = read_endpoint(local.As<Napi::Object>());
@@ -85,20 +86,20 @@ posix::OpenSpec read_open_options(const Napi::Object& options) {
   return spec;
 }
 
-posix::OptionValue read_option_value(const Napi::Value& value) {
+net::OptionValue read_option_value(const Napi::Value& value) {
   if (value.IsString()) return value.As<Napi::String>().Utf8Value();
   return value.As<Napi::Number>().Int32Value();
 }
 
-Napi::Value option_value(Napi::Env env, const posix::OptionValue& value) {
+Napi::Value option_value(Napi::Env env, const net::OptionValue& value) {
   if (const auto* text = std::get_if<std::string>(&value)) return Napi::String::New(env, *text);
   return Napi::Number::New(env, *std::get_if<std::int32_t>(&value));
 }
 
-Napi::Value address_value(Napi::Env env, const posix::SocketAddress& address) {
+Napi::Value address_value(Napi::Env env, const net::SocketAddress& address) {
   Napi::Object result = Napi::Object::New(env);
-  const bool is_unix = address.family == posix::Family::Unix;
-  const char* family = is_unix ? "unix" : address.family == posix::Family::Ipv6 ? "IPv6" : "IPv4";
+  const bool is_unix = address.family == net::Family::Unix;
+  const char* family = is_unix ? "unix" : address.family == net::Family::Ipv6 ? "IPv6" : "IPv4";
   result.Set("family", family);
   result.Set("address", is_unix ? address.path : address.host);
   result.Set("port", Napi::Number::New(env, address.port));

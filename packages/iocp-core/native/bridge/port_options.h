@@ -1,6 +1,6 @@
 #pragma once
 
-#include "backend/posix/socket_factory.h"
+#include "backend/net/socket_factory.h"
 #include "backend/select/select.h"
 #include "backend/sim/fault_plan.h"
 #include "bridge/node_api.h"
@@ -19,10 +19,10 @@ struct PortOptions {
 };
 
 [[nodiscard]] PortOptions read_port_options(const Napi::Object& options);
-[[nodiscard]] posix::ListenSpec read_listen_options(const Napi::Object& options);
-[[nodiscard]] posix::OpenSpec read_open_options(const Napi::Object& options);
-[[nodiscard]] posix::OptionValue read_option_value(const Napi::Value& value);
-[[nodiscard]] Napi::Value option_value(Napi::Env env, const posix::OptionValue& value);
-[[nodiscard]] Napi::Value address_value(Napi::Env env, const posix::SocketAddress& address);
+[[nodiscard]] net::ListenSpec read_listen_options(const Napi::Object& options);
+[[nodiscard]] net::OpenSpec read_open_options(const Napi::Object& options);
+[[nodiscard]] net::OptionValue read_option_value(const Napi::Value& value);
+[[nodiscard]] Napi::Value option_value(Napi::Env env, const net::OptionValue& value);
+[[nodiscard]] Napi::Value address_value(Napi::Env env, const net::SocketAddress& address);
 
 }  // namespace iocp

@@ -37,7 +37,7 @@ void PortRings::pump() {
   }
 }
 
-void PortRings::on_readable() {
+void PortRings::on_signal() {
   engine_->driver().acknowledge();
   pump();
 }

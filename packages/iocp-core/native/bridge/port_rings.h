@@ -35,7 +35,7 @@ class PortRings final : public LoopWatcher::Client {
   /// Ends everything in flight. What settles is delivered first, unless JavaScript can no longer be called.
   void close(bool deliver);
 
-  void on_readable() override;
+  void on_signal() override;
   void on_work() override;
   [[nodiscard]] bool before_block() override;
 

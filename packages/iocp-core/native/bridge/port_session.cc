@@ -1,10 +1,10 @@
 #include "bridge/port_session.h"
 
 #include <bit>
+#include <string>
 #include <string_view>
 #include <utility>
 
-#include "backend/posix/errno.h"
 #include "bridge/errors.h"
 #include "bridge/faults/faults.h"
 #include "bridge/mailbox_registry.h"
@@ -75,13 +75,15 @@ void PortSession::make_engine(const PortOptions& options) {
 }
 
 void PortSession::join_loop() {
-  int error = 0;
-  watcher_ = LoopWatcher::make(env_, rings_->engine().driver().wait_descriptor(), *rings_, error);
-  if (!watcher_) throw system_error(env_, posix::from_errno(-error), "uv_poll_init");
+  std::string error;
+  Driver& driver = rings_->engine().driver();
+  watcher_ = LoopWatcher::make(env_, driver.wait_descriptor(), *rings_, error);
+  if (!watcher_) throw Napi::Error::New(env_, "The event loop takes no further handle: " + error);
   const napi_status status = napi_add_async_cleanup_hook(env_, on_environment_end, this, &cleanup_hook_);
   if (status != napi_ok) throw Napi::Error::New(env_, "The environment is ending");
   self_ = shared_from_this();
   open_ = true;
+  driver.notify_with([watcher = watcher_.get()] { watcher->notify(); });
 }
 
 bool PortSession::deliver(std::int32_t count) {
@@ -115,6 +117,7 @@ void PortSession::close(bool deliver_completions) {
   for (const std::uint64_t id : mailboxes_) mailbox_registry::close(id);
   mailboxes_.clear();
   rings_->close(deliver_completions);
+  rings_->engine().driver().notify_with({});
   // The poll handle goes before the descriptor that it polls.
   watcher_->close([this] { let_go(); });
   watcher_.reset();

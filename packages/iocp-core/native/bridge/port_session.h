@@ -4,7 +4,7 @@
 #include <memory>
 #include <unordered_set>
 
-#include "backend/posix/socket_system.h"
+#include "backend/net/socket_system.h"
 #include "bridge/loop_watcher.h"
 #include "bridge/node_api.h"
 #include "bridge/port_options.h"
@@ -57,7 +57,7 @@ class PortSession final : public std::enable_shared_from_this<PortSession> {
   std::size_t pool_base_ = 0;
   std::uint32_t entries_ = 0;
   std::vector<RejectedBackend> rejected_;
-  posix::PosixSocketSystem system_;
+  net::NativeSocketSystem system_;
   std::unique_ptr<BufferSlots> slots_;
   std::unique_ptr<PortRings> rings_;
   std::unique_ptr<LoopWatcher> watcher_;

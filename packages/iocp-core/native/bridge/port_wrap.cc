@@ -3,8 +3,9 @@
 #include <string>
 #include <utility>
 
-#include "backend/posix/socket_factory.h"
-#include "backend/posix/socket_options.h"
+#include "backend/net/socket_factory.h"
+#include "backend/net/socket_options.h"
+#include "backend/net/system_text.h"
 #include "bridge/errors.h"
 #include "bridge/port_options.h"
 #include "bridge/port_session.h"
@@ -55,7 +56,7 @@ PortWrap::PortWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PortWrap>(
   Napi::Object facts = Napi::Object::New(env);
   Driver& driver = session_->rings().engine().driver();
   facts.Set("backend", driver.name());
-  facts.Set("kernel", kernel_release());
+  facts.Set("kernel", net::kernel_release());
   const std::vector<std::string> names = driver.features();
   Napi::Array features = Napi::Array::New(env, names.size());
   for (std::uint32_t i = 0; i < names.size(); ++i) features.Set(i, names[i]);
@@ -83,33 +84,30 @@ void PortWrap::flush(const Napi::CallbackInfo& /*info*/) {
   if (session_->open()) session_->rings().drain();
 }
 
-Napi::Value PortWrap::adopt(Napi::Env env, posix::Descriptor descriptor,
-                            std::unique_ptr<AddressBytes> remote) {
+Napi::Value PortWrap::adopt(Napi::Env env, net::OwnedSocket socket, std::unique_ptr<AddressBytes> remote) {
   HandleRef reference;
-  const std::int32_t error = engine(env).adopt(descriptor.native(), std::move(remote), reference);
+  const std::int32_t error = engine(env).adopt(socket.native(), std::move(remote), reference);
   if (error != 0) throw system_error(env, -error, "attach");
-  static_cast<void>(descriptor.release());
+  static_cast<void>(socket.release());
   return handle_object(env, reference);
 }
 
 Napi::Value PortWrap::listen(const Napi::CallbackInfo& info) {
-  posix::Result<posix::Descriptor> opened =
-      posix::open_listener(read_listen_options(info[0].As<Napi::Object>()));
+  net::Result<net::OwnedSocket> opened = net::open_listener(read_listen_options(info[0].As<Napi::Object>()));
   if (!opened) throw system_error(info.Env(), opened.error());
   return adopt(info.Env(), std::move(opened).value(), nullptr);
 }
 
 Napi::Value PortWrap::open(const Napi::CallbackInfo& info) {
-  posix::Result<posix::OpenedSocket> opened =
-      posix::open_socket(read_open_options(info[0].As<Napi::Object>()));
+  net::Result<net::OpenedSocket> opened = net::open_socket(read_open_options(info[0].As<Napi::Object>()));
   if (!opened) throw system_error(info.Env(), opened.error());
-  posix::OpenedSocket socket = std::move(opened).value();
-  return adopt(info.Env(), std::move(socket.descriptor), std::move(socket.remote));
+  net::OpenedSocket socket = std::move(opened).value();
+  return adopt(info.Env(), std::move(socket.socket), std::move(socket.remote));
 }
 
 Napi::Value PortWrap::associate(const Napi::CallbackInfo& info) {
-  const int number = info[0].As<Napi::Number>().Int32Value();
-  const posix::Status status = posix::check_stream_socket(number);
+  const NativeHandle number = info[0].As<Napi::Number>().Int64Value();
+  const net::Status status = net::check_stream_socket(number);
   if (!status) throw system_error(info.Env(), status.error());
   HandleRef reference;
   const std::int32_t error = engine(info.Env()).adopt(number, nullptr, reference);
@@ -120,32 +118,32 @@ Napi::Value PortWrap::associate(const Napi::CallbackInfo& info) {
 Napi::Value PortWrap::address(const Napi::CallbackInfo& info) {
   const NativeHandle native = handle(info);
   const bool peer = info[2].ToBoolean().Value();
-  const posix::Result<AddressBytes> bytes = peer ? posix::peer_address(native) : posix::local_address(native);
+  const net::Result<AddressBytes> bytes = peer ? net::peer_address(native) : net::local_address(native);
   if (!bytes) {
     const std::int32_t error = bytes.error().error;
     if (error == error_number::kENOTCONN || error == error_number::kEINVAL) return info.Env().Null();
     throw system_error(info.Env(), bytes.error());
   }
-  const posix::Result<posix::SocketAddress> address = posix::from_bytes(bytes.value());
+  const net::Result<net::SocketAddress> address = net::from_bytes(bytes.value());
   if (!address) return info.Env().Null();
   return address_value(info.Env(), address.value());
 }
 
 Napi::Value PortWrap::get_option(const Napi::CallbackInfo& info) {
-  const posix::Result<posix::OptionValue> value =
-      posix::get_option(handle(info), info[2].As<Napi::String>().Utf8Value());
+  const net::Result<net::OptionValue> value =
+      net::get_option(handle(info), info[2].As<Napi::String>().Utf8Value());
   if (!value) throw system_error(info.Env(), value.error());
   return option_value(info.Env(), value.value());
 }
 
 void PortWrap::set_option(const Napi::CallbackInfo& info) {
-  const posix::Status status =
-      posix::set_option(handle(info), info[2].As<Napi::String>().Utf8Value(), read_option_value(info[3]));
+  const net::Status status =
+      net::set_option(handle(info), info[2].As<Napi::String>().Utf8Value(), read_option_value(info[3]));
   if (!status) throw system_error(info.Env(), status.error());
 }
 
 Napi::Value PortWrap::tcp_info(const Napi::CallbackInfo& info) {
-  const posix::Result<std::vector<posix::NamedNumber>> facts = posix::tcp_info(handle(info));
+  const net::Result<std::vector<net::NamedNumber>> facts = net::tcp_info(handle(info));
   if (!facts) throw system_error(info.Env(), facts.error());
   Napi::Object result = Napi::Object::New(info.Env());
   for (const auto& [name, number] : facts.value()) result.Set(name, Napi::Number::New(info.Env(), number));

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "backend/posix/descriptor.h"
+#include "backend/net/owned_socket.h"
 #include "bridge/node_api.h"
 #include "core/engine.h"
 
@@ -38,7 +38,7 @@ class PortWrap final : public Napi::ObjectWrap<PortWrap> {
 
   /// Throws ECANCELED once the port has closed.
   [[nodiscard]] Engine& engine(Napi::Env env);
-  [[nodiscard]] Napi::Value adopt(Napi::Env env, posix::Descriptor descriptor,
+  [[nodiscard]] Napi::Value adopt(Napi::Env env, net::OwnedSocket socket,
                                   std::unique_ptr<AddressBytes> remote);
   /// The descriptor of the handle that the first two arguments name; throws EBADF.
   [[nodiscard]] NativeHandle handle(const Napi::CallbackInfo& info);

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -68,20 +69,27 @@ class Driver {
   /// Fills `events` with what has happened and returns how many. Fewer than asked for means nothing more for now.
   [[nodiscard]] virtual std::size_t reap(std::span<Event> events) = 0;
 
-  /// About to block on `wait_descriptor`: makes sure that it becomes readable when there is something to reap.
+  /// About to block: makes sure that `wait_descriptor` becomes readable, or the notification comes, when there is
+  /// something to reap.
   /// False when there is something already.
   [[nodiscard]] virtual bool prepare_wait() = 0;
 
-  /// Becomes readable when there is something to reap, or after `wake`.
+  /// Becomes readable when there is something to reap, or after `wake`. `kNoDescriptor` where the system has nothing
+  /// that an event loop could poll: the driver then calls what `notify_with` was given.
   [[nodiscard]] virtual int wait_descriptor() const noexcept = 0;
+  static constexpr int kNoDescriptor = -1;
 
-  /// `wait_descriptor` was readable: takes the signal off.
+  /// What to call, on whatever thread, when `wait_descriptor` would become readable; at most once between two calls of
+  /// `prepare_wait`. Empty: from the return of this on nothing is called. Drivers with a descriptor ignore it.
+  virtual void notify_with(std::function<void()> notify) = 0;
+
+  /// `wait_descriptor` was readable, or the notification has come: takes the signal off.
   virtual void acknowledge() = 0;
 
   /// Blocks until there is something to reap, or for `milliseconds`. For the end of a port only.
   virtual void wait(int milliseconds) = 0;
 
-  /// Makes `wait_descriptor` readable. The only member that may be called from any thread.
+  /// Makes `wait_descriptor` readable, or notifies. The only member that may be called from any thread.
   virtual void wake() noexcept = 0;
 
   [[nodiscard]] virtual DriverStats stats() const noexcept = 0;

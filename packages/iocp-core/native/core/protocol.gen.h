@@ -238,4 +238,108 @@ inline constexpr std::int32_t kECANCELED = 125;  // operation canceled
   }
 }
 
+/// What an error number means, in words, or null when it is not one of ours.
+[[nodiscard]] constexpr const char* error_text(std::int32_t number) noexcept {
+  switch (number) {
+    case 1:
+      return "operation not permitted";
+    case 2:
+      return "no such file or directory";
+    case 4:
+      return "interrupted system call";
+    case 5:
+      return "input/output error";
+    case 6:
+      return "no such device or address";
+    case 9:
+      return "bad file descriptor";
+    case 11:
+      return "resource temporarily unavailable";
+    case 12:
+      return "not enough memory";
+    case 13:
+      return "permission denied";
+    case 14:
+      return "bad address in system call argument";
+    case 16:
+      return "resource busy or locked";
+    case 17:
+      return "file already exists";
+    case 19:
+      return "no such device";
+    case 20:
+      return "not a directory";
+    case 22:
+      return "invalid argument";
+    case 23:
+      return "file table overflow: the system has no descriptors left";
+    case 24:
+      return "too many open files: raise the descriptor limit (ulimit -n)";
+    case 28:
+      return "no space left on device";
+    case 32:
+      return "broken pipe: the peer has closed the connection";
+    case 36:
+      return "name too long";
+    case 38:
+      return "function not implemented by this kernel";
+    case 71:
+      return "protocol error";
+    case 75:
+      return "value too large for defined data type";
+    case 88:
+      return "socket operation on non-socket";
+    case 89:
+      return "destination address required";
+    case 90:
+      return "message too long";
+    case 91:
+      return "protocol wrong type for socket";
+    case 92:
+      return "protocol not available";
+    case 93:
+      return "protocol not supported";
+    case 95:
+      return "operation not supported on socket";
+    case 97:
+      return "address family not supported";
+    case 98:
+      return "address already in use: another socket listens there; choose another port or stop the other program";
+    case 99:
+      return "address not available: no interface of this machine has it";
+    case 100:
+      return "network is down";
+    case 101:
+      return "network is unreachable";
+    case 102:
+      return "connection dropped by network";
+    case 103:
+      return "connection aborted";
+    case 104:
+      return "connection reset by peer";
+    case 105:
+      return "no buffer space available";
+    case 106:
+      return "socket is already connected";
+    case 107:
+      return "socket is not connected";
+    case 110:
+      return "connection timed out";
+    case 111:
+      return "connection refused: nothing listens at that address";
+    case 112:
+      return "host is down";
+    case 113:
+      return "host is unreachable";
+    case 114:
+      return "operation already in progress";
+    case 115:
+      return "operation in progress";
+    case 125:
+      return "operation canceled";
+    default:
+      return nullptr;
+  }
+}
+
 }  // namespace iocp

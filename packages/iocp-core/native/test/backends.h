@@ -21,4 +21,10 @@ struct Backend {
 /// missing.
 [[nodiscard]] std::vector<Backend> available_backends();
 
+/// Those of this system that work, bare. Says on stdout which are missing.
+[[nodiscard]] std::vector<Backend> system_backends();
+
+/// The one that every machine with this system has.
+[[nodiscard]] Backend base_backend();
+
 }  // namespace iocp::test

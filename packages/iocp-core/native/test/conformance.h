@@ -18,5 +18,7 @@ struct Assertion {
 [[nodiscard]] std::span<const Assertion> buffer_assertions();
 [[nodiscard]] std::span<const Assertion> refusal_assertions();
 [[nodiscard]] std::span<const Assertion> chaos_assertions();
+/// What only this system has, and its drivers have to get right.
+[[nodiscard]] std::span<const Assertion> system_assertions();
 
 }  // namespace iocp::test

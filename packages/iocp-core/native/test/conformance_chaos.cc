@@ -5,6 +5,7 @@
 #include "backend/sim/sim_driver.h"
 #include "test/conformance.h"
 #include "test/harness.h"
+#include "test/os.h"
 #include "test/peer.h"
 #include "test/test_port.h"
 
@@ -110,7 +111,7 @@ class Chaos {
 
 void everything_goes_wrong_and_nothing_is_lost(const Backend& backend) {
   if (backend.faulty) return;
-  const std::size_t before = open_descriptors();
+  const std::size_t before = os::open_descriptors();
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
     const Backend faulty{backend.name,
                          [&backend, seed](const BufferSlots& slots) {
@@ -126,7 +127,7 @@ void everything_goes_wrong_and_nothing_is_lost(const Backend& backend) {
     } catch (const Failure& failure) {
       fail("seed " + std::to_string(seed) + ": " + failure.what());
     }
-    check_equal(open_descriptors(), before, "the number of descriptors");
+    check_equal(os::open_descriptors(), before, "the number of descriptors");
   }
 }
 

@@ -1,37 +1,17 @@
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <string>
+#include <utility>
 
-#include "backend/posix/address.h"
-#include "backend/posix/socket_factory.h"
+#include "backend/net/address.h"
+#include "backend/net/socket_factory.h"
+#include "backend/net/socket_options.h"
 #include "test/conformance.h"
 #include "test/harness.h"
+#include "test/os.h"
 #include "test/peer.h"
 #include "test/test_port.h"
 
 namespace iocp::test {
 namespace {
-
-/// Lowers the limit on descriptors while it lives, so that no further one can be made.
-class NoMoreDescriptors {
- public:
-  NoMoreDescriptors() {
-    check(::getrlimit(RLIMIT_NOFILE, &before_) == 0, "getrlimit");
-    // The lowest free number is the one that the next descriptor would get.
-    const posix::Descriptor next(::dup(0));
-    rlimit lowered = before_;
-    lowered.rlim_cur = static_cast<rlim_t>(next.get());
-    check(::setrlimit(RLIMIT_NOFILE, &lowered) == 0, "setrlimit");
-  }
-  NoMoreDescriptors(const NoMoreDescriptors&) = delete;
-  NoMoreDescriptors& operator=(const NoMoreDescriptors&) = delete;
-  ~NoMoreDescriptors() { static_cast<void>(::setrlimit(RLIMIT_NOFILE, &before_)); }
-
- private:
-  rlimit before_{};
-};
 
 void accepts_many_connections(const Backend& backend) {
   TestPort port(backend);
@@ -57,6 +37,23 @@ void accepted_sockets_work(const Backend& backend) {
   check_equal(peer.read(port, 4), std::string("pong"), "what the peer got");
 }
 
+void accepted_sockets_take_over_options(const Backend& backend) {
+  TestPort port(backend);
+  net::ListenSpec spec;
+  spec.local.host = "127.0.0.1";
+  spec.options = {{"noDelay", 1}, {"keepAlive", 1}, {"ttl", 42}};
+  net::Result<net::OwnedSocket> listening = net::open_listener(spec);
+  check(listening.ok(), "the listener listens");
+  const HandleRef listener = port.adopt(std::move(listening).value());
+  const Token accept = port.accept(listener);
+  const Peer peer(port, listener);
+  const NativeHandle accepted = port.engine().find(port.next_accepted(accept))->native;
+  for (const net::NamedOption& option : spec.options) {
+    const net::Result<net::OptionValue> value = net::get_option(accepted, option.name);
+    check(value && value.value() == option.value, option.name + " is the listener's");
+  }
+}
+
 void connects(const Backend& backend) {
   TestPort port(backend);
   const HandleRef listener = port.listen();
@@ -79,16 +76,15 @@ void connects(const Backend& backend) {
 
 void the_end_is_seen_by_a_connected_socket(const Backend& backend) {
   TestPort port(backend);
-  posix::ListenSpec spec;
+  net::ListenSpec spec;
   spec.local.host = "127.0.0.1";
-  posix::Result<posix::Descriptor> listening = posix::open_listener(spec);
+  net::Result<net::OwnedSocket> listening = net::open_listener(spec);
   check(listening.ok(), "the stranger listens");
-  const int listener = listening.value().get();
   const HandleRef client = port.open_to(listening.value().native());
   const Token connect = port.connect(client);
   port.engine().flush();
   // Data and end are there before the port looks again and learns that it is connected.
-  Peer stranger(posix::Descriptor(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC)));
+  Peer stranger(os::accept(listening.value().native()));
   check_equal(stranger.send_some("gone"), 4, "what the stranger sent");
   stranger.close();
   check_equal(port.finish(connect), 0, "the result of the connect");
@@ -120,40 +116,6 @@ void a_connect_that_waits_can_be_cancelled(const Backend& backend) {
   check_equal(port.finish(port.close(client)), 0, "close of the client");
 }
 
-void unix_sockets_work(const Backend& backend) {
-  TestPort port(backend);
-  const std::string path = std::string(1, '\0') + "iocp-conformance-" + std::to_string(::getpid());
-  const HandleRef listener = port.listen(path);
-  const Token accept = port.accept(listener);
-  const HandleRef client = port.open_to(listener);
-  check_equal(port.finish(port.connect(client)), 0, "the result of the connect");
-  const HandleRef server = port.next_accepted(accept);
-  const Token recv = port.recv(server);
-  const std::string text = pattern(1 << 20);
-  const Token sent = port.send(client, text);
-  port.run_until([&] { return port.outcome(recv).data.size() == text.size(); }, "everything arrives");
-  check(port.outcome(recv).data == text, "the bytes and their order");
-  check_equal(port.finish(sent), text.size(), "the result of the send");
-  check_equal(port.finish(port.shutdown(client)), 0, "the result of the shutdown");
-  check_equal(port.finish(recv), 0, "the end of the stream");
-}
-
-void accept_without_descriptors_ends_with_an_error(const Backend& backend) {
-  TestPort port(backend);
-  const HandleRef listener = port.listen();
-  Peer first(port, listener);
-  const Token refused = port.accept(listener);
-  {
-    const NoMoreDescriptors limit;
-    check_equal(port.finish(refused), -error_number::kEMFILE, "the result of the accept");
-    check(port.outcome(refused).accepted.empty(), "no connection is made up");
-  }
-  const Token accept = port.accept(listener);
-  const HandleRef accepted = port.next_accepted(accept);
-  check_equal(port.finish(port.send(accepted, "at last")), 7, "the result of the send");
-  check_equal(first.read(port, 7), std::string("at last"), "what the waiting peer got");
-}
-
 void accept_can_be_cancelled_and_started_again(const Backend& backend) {
   TestPort port(backend);
   const HandleRef listener = port.listen();
@@ -168,12 +130,11 @@ void accept_can_be_cancelled_and_started_again(const Backend& backend) {
 constexpr Assertion kAssertions[] = {
     {"accepts many connections", accepts_many_connections},
     {"accepted sockets work", accepted_sockets_work},
+    {"accepted sockets take over options", accepted_sockets_take_over_options},
     {"connects", connects},
     {"the end is seen by a connected socket", the_end_is_seen_by_a_connected_socket},
     {"a connect to nobody is refused", connect_to_nobody_is_refused},
     {"a connect that waits can be cancelled", a_connect_that_waits_can_be_cancelled},
-    {"Unix sockets work", unix_sockets_work},
-    {"an accept without descriptors ends with an error", accept_without_descriptors_ends_with_an_error},
     {"an accept can be cancelled and started again", accept_can_be_cancelled_and_started_again},
 };
 

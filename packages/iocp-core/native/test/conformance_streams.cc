@@ -1,8 +1,7 @@
-#include <sys/socket.h>
-
 #include <array>
 #include <string>
 
+#include "backend/net/socket_options.h"
 #include "test/conformance.h"
 #include "test/harness.h"
 #include "test/peer.h"
@@ -20,9 +19,7 @@ void check_text(const std::string& actual, const std::string& expected, std::str
 }
 
 void make_small_buffers(TestPort& port, HandleRef handle) {
-  const int bytes = 8192;
-  const int descriptor = static_cast<int>(port.engine().find(handle)->native);
-  check(::setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) == 0, "a small send buffer");
+  check(net::set_option(port.engine().find(handle)->native, "sendBuffer", 8192).ok(), "a small send buffer");
 }
 
 void receives_what_the_peer_sent(const Backend& backend) {
@@ -195,6 +192,19 @@ void shutdown_ends_our_direction_only(const Backend& backend) {
               "a send after the shutdown");
 }
 
+void shutdown_of_reading_ends_the_receive(const Backend& backend) {
+  TestPort port(backend);
+  Pair pair = make_pair(port);
+  const Token recv = port.recv(pair.handle);
+  port.settle_down();
+  check_equal(port.finish(port.shutdown(pair.handle, shutdown_direction::kRead)), 0,
+              "the result of the shutdown");
+  check_equal(port.finish(recv), 0, "the last result of the receive");
+  check_equal(port.finish(port.recv(pair.handle)), 0, "a receive afterwards");
+  check_equal(port.finish(port.send(pair.handle, "still here")), 10, "a send afterwards");
+  check_text(pair.peer.read(port, 10), "still here", "what the peer got");
+}
+
 void shutdown_follows_the_send_before_it(const Backend& backend) {
   TestPort port(backend);
   Pair pair = make_pair(port);
@@ -272,6 +282,7 @@ constexpr Assertion kAssertions[] = {
     {"the end of the stream reaches a waiting receive", end_of_stream_while_the_receive_waits},
     {"sending goes on after the peer's end", sending_goes_on_after_the_peers_end},
     {"shutdown ends our direction only", shutdown_ends_our_direction_only},
+    {"shutdown of reading ends the receive", shutdown_of_reading_ends_the_receive},
     {"shutdown follows the send before it", shutdown_follows_the_send_before_it},
     {"a reset is an error", a_reset_is_an_error},
     {"sending to a closed peer fails", sending_to_a_closed_peer_fails},

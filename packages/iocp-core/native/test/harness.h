@@ -62,7 +62,9 @@ struct TestCase {
   std::function<void()> run;
 };
 
-/// Runs all whose name contains `filter`, prints what failed and "N passed, M failed". Returns the exit code.
-[[nodiscard]] int run_all(const std::vector<TestCase>& tests, std::string_view filter);
+/// Runs tests, prints what failed and "N passed, M failed". Returns the exit code.
+/// @param choices parts of the names of the tests to run, without any all of them; one that begins with '-' names
+///                those to leave out
+[[nodiscard]] int run_all(const std::vector<TestCase>& tests, const std::vector<std::string_view>& choices);
 
 }  // namespace iocp::test

@@ -1,40 +1,22 @@
 #include "test/peer.h"
 
-#include <fcntl.h>
-#include <sys/socket.h>
-
 #include <array>
-#include <cerrno>
-#include <filesystem>
 #include <utility>
 
-#include "backend/posix/address.h"
+#include "backend/net/socket_system.h"
 #include "test/harness.h"
+#include "test/os.h"
 
 namespace iocp::test {
-namespace {
 
-posix::Descriptor connect_to(const AddressBytes& address) {
-  posix::Descriptor descriptor(::socket(posix::address_family(address), SOCK_STREAM | SOCK_CLOEXEC, 0));
-  check(static_cast<bool>(descriptor), "the peer gets a socket");
-  const int connected =
-      ::connect(descriptor.get(), posix::as_sockaddr(address), static_cast<socklen_t>(address.length));
-  check_equal(connected, 0, "connect of the peer");
-  return descriptor;
-}
+Peer::Peer(net::OwnedSocket socket) : socket_(std::move(socket)) {}
 
-}  // namespace
-
-Peer::Peer(posix::Descriptor descriptor) : descriptor_(std::move(descriptor)) {
-  check(::fcntl(descriptor_.get(), F_SETFL, O_NONBLOCK) == 0, "the peer does not block");
-}
-
-Peer::Peer(TestPort& port, HandleRef listener) : Peer(connect_to(port.address_of(listener))) {}
+Peer::Peer(TestPort& port, HandleRef listener) : Peer(os::connect(port.address_of(listener))) {}
 
 std::size_t Peer::send_some(std::string_view text) {
-  const ssize_t sent = ::send(descriptor_.get(), text.data(), text.size(), MSG_NOSIGNAL);
+  const std::int32_t sent = os::send(socket_.native(), text);
   if (sent >= 0) return static_cast<std::size_t>(sent);
-  check(errno == EAGAIN || errno == EINTR, "the peer can send");
+  check_equal(sent, -error_number::kEAGAIN, "why the peer cannot send");
   return 0;
 }
 
@@ -49,14 +31,14 @@ void Peer::send(TestPort& port, std::string_view text) {
 
 bool Peer::read_some() {
   std::array<char, 65536> buffer;
-  const ssize_t got = ::recv(descriptor_.get(), buffer.data(), buffer.size(), 0);
+  const std::int32_t got = os::receive(socket_.native(), buffer);
+  if (got == -error_number::kEAGAIN) return false;
   if (got > 0) {
     data_.append(buffer.data(), static_cast<std::size_t>(got));
-    return true;
+  } else {
+    ended_ = true;
+    error_ = -got;
   }
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
-  ended_ = true;
-  error_ = got < 0 ? errno : 0;
   return true;
 }
 
@@ -81,11 +63,10 @@ void Peer::read_to_end(TestPort& port) {
       "the peer reads to the end");
 }
 
-void Peer::end() { check(::shutdown(descriptor_.get(), SHUT_WR) == 0, "the peer ends"); }
+void Peer::end() { check_equal(os::end(socket_.native()), 0, "the end of the peer's stream"); }
 
 void Peer::reset() {
-  const linger now{.l_onoff = 1, .l_linger = 0};
-  check(::setsockopt(descriptor_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now) == 0, "the peer can reset");
+  net::NativeSocketSystem().set_abortive_close(socket_.native());
   close();
 }
 
@@ -97,12 +78,6 @@ Pair make_pair(TestPort& port) {
   const Token closed = port.close(listener);
   check_equal(port.finish(closed), 0, "close of the listener");
   return {handle, std::move(peer)};
-}
-
-std::size_t open_descriptors() {
-  std::size_t count = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++count;
-  return count;
 }
 
 std::string pattern(std::size_t bytes, std::uint32_t seed) {

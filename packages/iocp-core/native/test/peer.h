@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "backend/posix/descriptor.h"
+#include "backend/net/owned_socket.h"
 #include "test/test_port.h"
 
 namespace iocp::test {
@@ -12,7 +12,8 @@ namespace iocp::test {
 /// The other end of a connection, made with plain system calls: what it sees is what a stranger sees.
 class Peer {
  public:
-  explicit Peer(posix::Descriptor descriptor);
+  /// @param socket does not block
+  explicit Peer(net::OwnedSocket socket);
   /// Connects to where `listener` listens.
   Peer(TestPort& port, HandleRef listener);
 
@@ -31,15 +32,14 @@ class Peer {
   [[nodiscard]] const std::string& data() const noexcept { return data_; }
   [[nodiscard]] bool ended() const noexcept { return ended_; }
   [[nodiscard]] int error() const noexcept { return error_; }
-  [[nodiscard]] int descriptor() const noexcept { return descriptor_.get(); }
 
   void end();
-  void close() { descriptor_.reset(); }
+  void close() { socket_.reset(); }
   /// Closes with a reset.
   void reset();
 
  private:
-  posix::Descriptor descriptor_;
+  net::OwnedSocket socket_;
   std::string data_;
   bool ended_ = false;
   int error_ = 0;
@@ -53,9 +53,6 @@ struct Pair {
 
 /// Both ends of a TCP connection on the loopback interface.
 [[nodiscard]] Pair make_pair(TestPort& port);
-
-/// How many descriptors this process has open.
-[[nodiscard]] std::size_t open_descriptors();
 
 /// Text that is different at every place, so that a mix-up shows.
 [[nodiscard]] std::string pattern(std::size_t bytes, std::uint32_t seed = 1);

@@ -29,7 +29,8 @@ class ScriptedDriver final : public Driver {
   void flush() override {}
   [[nodiscard]] std::size_t reap(std::span<Event> events) override;
   [[nodiscard]] bool prepare_wait() override { return happened_.empty(); }
-  [[nodiscard]] int wait_descriptor() const noexcept override { return -1; }
+  [[nodiscard]] int wait_descriptor() const noexcept override { return kNoDescriptor; }
+  void notify_with(std::function<void()> /*notify*/) override {}
   void acknowledge() override {}
   void wait(int milliseconds) override;
   void wake() noexcept override { ++wakes_; }

@@ -2,9 +2,9 @@
 #include <sstream>
 #include <string>
 
-#include "backend/epoll/driver.h"
 #include "backend/sim/random.h"
 #include "backend/sim/sim_driver.h"
+#include "test/os.h"
 #include "test/peer.h"
 #include "test/scripted_driver.h"
 #include "test/test_port.h"
@@ -13,27 +13,31 @@
 namespace iocp::test {
 namespace {
 
-Backend faulty_epoll(const FaultPlan& plan) {
-  return {"sim+epoll",
-          [plan](const BufferSlots& slots) { return make_sim_driver(make_epoll_driver(slots), slots, plan); },
+Backend faulty(const FaultPlan& plan) {
+  const Backend base = base_backend();
+  return {"sim+" + base.name,
+          [make = base.make, plan](const BufferSlots& slots) {
+            return make_sim_driver(make(slots), slots, plan);
+          },
           true};
 }
 
 void a_reset_is_seen_on_both_sides() {
-  TestPort port(faulty_epoll({.seed = 3, .reset = 1}));
+  TestPort port(faulty({.seed = 3, .reset = 1}));
   Pair pair = make_pair(port);
   const Token recv = port.recv(pair.handle);
   pair.peer.send(port, "the last that arrives");
   check_equal(port.finish(recv), -error_number::kECONNRESET, "the result of the receive");
   check_equal(port.outcome(recv).data, std::string("the last that arrives"), "what was received");
-  pair.peer.read_to_end(port);
-  check_equal(pair.peer.error(), error_number::kECONNRESET, "how the stream ended for the peer");
   check_equal(port.finish(port.send(pair.handle, "x")), -error_number::kECONNRESET, "a send afterwards");
   check_equal(port.finish(port.close(pair.handle)), 0, "the result of the close");
+  pair.peer.read_to_end(port);
+  if (!os::close_resets()) return;
+  check_equal(pair.peer.error(), error_number::kECONNRESET, "how the stream ended for the peer");
 }
 
 void an_accept_runs_out_of_descriptors() {
-  TestPort port(faulty_epoll({.seed = 3, .emfile = 1}));
+  TestPort port(faulty({.seed = 3, .emfile = 1}));
   const HandleRef listener = port.listen();
   const Token accept = port.accept(listener);
   const Peer peer(port, listener);
@@ -42,7 +46,7 @@ void an_accept_runs_out_of_descriptors() {
 }
 
 void a_receive_runs_out_of_slots_and_goes_on() {
-  TestPort port(faulty_epoll({.seed = 3, .no_buffers = 1}));
+  TestPort port(faulty({.seed = 3, .no_buffers = 1}));
   Pair pair = make_pair(port);
   const Token recv = port.recv(pair.handle);
   const std::string text = pattern(20000);
@@ -55,7 +59,7 @@ void a_receive_runs_out_of_slots_and_goes_on() {
 }
 
 void a_gathered_send_is_cut_to_pieces() {
-  TestPort port(faulty_epoll({.seed = 3, .short_send = 1}));
+  TestPort port(faulty({.seed = 3, .short_send = 1}));
   Pair pair = make_pair(port);
   std::vector<Segment> segments;
   std::string expected;

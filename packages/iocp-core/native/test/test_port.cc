@@ -1,16 +1,15 @@
 #include "test/test_port.h"
 
-#include <poll.h>
-
 #include <array>
 #include <chrono>
 #include <cstring>
 #include <utility>
 
-#include "backend/posix/address.h"
-#include "backend/posix/errno.h"
-#include "backend/posix/socket_factory.h"
+#include "backend/net/address.h"
+#include "backend/net/system_text.h"
+#include "backend/net/socket_factory.h"
 #include "test/harness.h"
+#include "test/os.h"
 
 namespace iocp::test {
 namespace {
@@ -48,8 +47,8 @@ void write_segment(std::int32_t* words, const Segment& segment) noexcept {
 }
 
 template <typename T>
-T value_of(posix::Result<T> result) {
-  if (!result) fail(std::string(result.error().syscall) + ": " + posix::describe(result.error().error));
+T value_of(net::Result<T> result) {
+  if (!result) fail(std::string(result.error().syscall) + ": " + net::describe(result.error().error));
   return std::move(result).value();
 }
 
@@ -63,33 +62,34 @@ TestPort::TestPort(const Backend& backend, PortShape shape)
   std::unique_ptr<Driver> driver = backend.make(*slots_);
   check(driver != nullptr, "the driver starts");
   engine_ = std::make_unique<Engine>(std::move(driver), system_, *slots_);
+  engine_->driver().notify_with([this] { bell_.ring(); });
   for (std::uint32_t slot = 0; slot < shape.provided; ++slot) provide(slot);
 }
 
 TestPort::~TestPort() = default;
 
-HandleRef TestPort::adopt(posix::Descriptor descriptor, std::unique_ptr<AddressBytes> remote) {
+HandleRef TestPort::adopt(net::OwnedSocket socket, std::unique_ptr<AddressBytes> remote) {
   HandleRef handle;
-  check_equal(engine_->adopt(descriptor.native(), std::move(remote), handle), 0, "the result of adopt");
-  static_cast<void>(descriptor.release());
+  check_equal(engine_->adopt(socket.native(), std::move(remote), handle), 0, "the result of adopt");
+  static_cast<void>(socket.release());
   return handle;
 }
 
 HandleRef TestPort::listen(const std::string& path, int backlog) {
-  posix::ListenSpec spec;
+  net::ListenSpec spec;
   if (path.empty()) {
     spec.local.host = "127.0.0.1";
   } else {
     spec.local.path = path;
   }
   spec.backlog = backlog;
-  return adopt(value_of(posix::open_listener(spec)));
+  return adopt(value_of(net::open_listener(spec)));
 }
 
 AddressBytes TestPort::address_of(HandleRef handle) {
   const Handle* const found = engine_->find(handle);
   check(found != nullptr, "the handle is open");
-  return value_of(posix::local_address(found->native));
+  return value_of(net::local_address(found->native));
 }
 
 HandleRef TestPort::open_to(HandleRef listener) {
@@ -99,11 +99,11 @@ HandleRef TestPort::open_to(HandleRef listener) {
 }
 
 HandleRef TestPort::open_to(NativeHandle listener) {
-  const posix::SocketAddress address = value_of(posix::from_bytes(value_of(posix::local_address(listener))));
-  posix::OpenSpec spec;
+  const net::SocketAddress address = value_of(net::from_bytes(value_of(net::local_address(listener))));
+  net::OpenSpec spec;
   spec.remote = {address.host, address.port, address.path};
-  posix::OpenedSocket opened = value_of(posix::open_socket(spec));
-  return adopt(std::move(opened.descriptor), std::move(opened.remote));
+  net::OpenedSocket opened = value_of(net::open_socket(spec));
+  return adopt(std::move(opened.socket), std::move(opened.remote));
 }
 
 Token TestPort::make_token(OpCode code) {
@@ -252,10 +252,15 @@ void TestPort::run_until(const std::function<bool()>& done, std::string_view wha
     if (count > 0) continue;
     engine_->flush();
     if (!engine_->prepare_wait()) continue;
-    pollfd waited{.fd = engine_->driver().wait_descriptor(), .events = POLLIN, .revents = 0};
-    slept = ::poll(&waited, 1, kPollMs) == 0;
+    slept = !wait_for_signal(kPollMs);
     if (!slept) engine_->driver().acknowledge();
   }
+}
+
+bool TestPort::wait_for_signal(int milliseconds) {
+  const int descriptor = engine_->driver().wait_descriptor();
+  return descriptor == Driver::kNoDescriptor ? bell_.wait(milliseconds)
+                                             : os::wait_readable(descriptor, milliseconds);
 }
 
 std::int32_t TestPort::finish(Token token, const std::source_location& where) {

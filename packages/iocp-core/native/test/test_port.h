@@ -11,8 +11,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "backend/posix/descriptor.h"
-#include "backend/posix/socket_system.h"
+#include "backend/net/owned_socket.h"
+#include "backend/net/socket_system.h"
+#include "core/doorbell.h"
 #include "core/engine.h"
 #include "test/backends.h"
 
@@ -71,8 +72,8 @@ class TestPort {
   [[nodiscard]] Engine& engine() noexcept { return *engine_; }
   [[nodiscard]] EngineStats stats() const noexcept { return engine_->stats(); }
 
-  /// Takes ownership of `descriptor`; fails the test when the engine refuses it.
-  HandleRef adopt(posix::Descriptor descriptor, std::unique_ptr<AddressBytes> remote = nullptr);
+  /// Takes ownership of `socket`; fails the test when the engine refuses it.
+  HandleRef adopt(net::OwnedSocket socket, std::unique_ptr<AddressBytes> remote = nullptr);
   /// A TCP listener on the loopback address, or a Unix one at `path`.
   HandleRef listen(const std::string& path = {}, int backlog = 511);
   /// A socket that is to be connected to where `listener` listens.
@@ -106,6 +107,8 @@ class TestPort {
   /// Turns, and waits as the event loop does, until `done`; fails the test after some seconds.
   void run_until(const std::function<bool()>& done, std::string_view what,
                  const std::source_location& where = std::source_location::current());
+  /// Waits as the event loop does, after `prepare_wait`. False when nothing has signalled in time.
+  [[nodiscard]] bool wait_for_signal(int milliseconds);
   /// Until `token` has settled. Returns its result.
   std::int32_t finish(Token token, const std::source_location& where = std::source_location::current());
   /// Until nothing is left to do at the moment.
@@ -128,7 +131,8 @@ class TestPort {
   PortShape shape_;
   std::unique_ptr<std::byte[]> storage_;
   std::unique_ptr<BufferSlots> slots_;
-  posix::PosixSocketSystem system_;
+  net::NativeSocketSystem system_;
+  Doorbell bell_;  // rung by drivers without a descriptor
   std::unique_ptr<Engine> engine_;
   std::vector<std::unique_ptr<std::string>> pinned_;
   std::unordered_map<std::uint64_t, Outcome> outcomes_;

@@ -139,6 +139,9 @@ function destroyedBelow(): ChannelError {
 
 /** A reset, where the medium has one: TCP only. */
 function reset(duplex: Duplex & SocketLike): void {
+  // libuv refuses to reset a socket whose end it is sending, and then net.Socket is never closed at all.
+  const isSendingEnd = duplex.writableEnded && !duplex.writableFinished && duplex.writableLength === 0;
+  if (isSendingEnd) return;
   try {
     duplex.resetAndDestroy?.();
   } catch {

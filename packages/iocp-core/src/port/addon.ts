@@ -4,14 +4,16 @@ import { existsSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { IoError } from '../layer/errors.js';
-import type { NativeBinding } from './binding.js';
+import type { NativeBinding, NativeError, RejectedBackend } from './binding.js';
 
 const fileName = 'iocp_core.node';
+const notFoundReason = 'there is no such file';
+const buildHint = `build it ("npm run build:native" in the package), or set IOCP_ADDON to a built ${fileName}`;
 
 /** What became of one place where the addon may be. */
 interface Attempt {
   readonly path: string;
+  readonly code: string;
   readonly reason: string;
 }
 
@@ -20,26 +22,37 @@ let loaded: NativeBinding | undefined;
 /**
  * The addon, loaded once per thread. Looks at `IOCP_ADDON` (a `.node` file or a folder with `iocp_core.node`) and nowhere
  * else when it is set; otherwise in this package: `build/<platform>-<arch>`, `build/Release`, `prebuilds/<platform>-<arch>`
- * (`-musl` on systems with musl).
- * @throws {IoError} `ERR_IOCP_NO_BACKEND` with every place that was tried.
+ * (`-musl` on systems with musl). Not under Bun and Deno, whose event loop is not the one it joins: it would end the process.
+ * @throws {NativeError} whose `rejected` has one entry, for the backend `'addon'`, with every place that was tried.
  */
-export function loadAddon(): NativeBinding {
+export function loadAddon(versions: NodeJS.ProcessVersions = process.versions): NativeBinding {
   if (loaded !== undefined) return loaded;
+  const foreign = foreignRuntime(versions);
+  if (foreign !== undefined) throw notLoaded(foreign);
   const require = createRequire(import.meta.url);
   const attempts: Attempt[] = [];
   for (const path of addonPaths()) {
     if (!existsSync(path)) {
-      attempts.push({ path, reason: 'there is no such file' });
+      attempts.push({ path, code: 'ENOENT', reason: notFoundReason });
       continue;
     }
     try {
       loaded = require(path) as NativeBinding;
       return loaded;
     } catch (error) {
-      attempts.push({ path, reason: error instanceof Error ? error.message : String(error) });
+      const { code = 'ERR_DLOPEN_FAILED', message } = error as NodeJS.ErrnoException;
+      attempts.push({ path, code, reason: `dlopen failed: ${message}` });
     }
   }
-  throw notLoaded(attempts);
+  throw notLoaded(rejectionOf(attempts));
+}
+
+/** Why the addon is not loaded under another runtime than Node.js (and Electron); undefined under these. */
+function foreignRuntime({ bun, deno }: NodeJS.ProcessVersions): RejectedBackend | undefined {
+  const name = bun !== undefined ? 'Bun' : deno !== undefined ? 'Deno' : undefined;
+  if (name === undefined) return undefined;
+  const reason = `the addon joins the event loop of Node.js (libuv), and ${name} has another`;
+  return { backend: 'addon', code: 'ENOSYS', reason, hint: 'run it with Node.js' };
 }
 
 function* addonPaths(): Generator<string> {
@@ -71,10 +84,13 @@ function usesMusl(): boolean {
   return report !== undefined && report.header?.glibcVersionRuntime === undefined;
 }
 
-function notLoaded(attempts: readonly Attempt[]): IoError {
-  const places = attempts.map(({ path, reason }) => `\n  ${path}: ${reason}`).join('');
-  return new IoError(
-    `The native addon could not be loaded. Build it ("npm run build:native" in the package), or set IOCP_ADDON to a built ${fileName}. Tried:${places}`,
-    { code: 'ERR_IOCP_NO_BACKEND' },
-  );
+function rejectionOf(attempts: readonly Attempt[]): RejectedBackend {
+  const broken = attempts.find(({ code }) => code !== 'ENOENT');
+  const places = attempts.map(({ path, reason }) => `${path}: ${reason}`).join('; ');
+  const reason = `${broken === undefined ? 'addon not found' : 'the addon could not be loaded'} at ${places}`;
+  return { backend: 'addon', code: broken?.code ?? 'ENOENT', reason, hint: buildHint };
+}
+
+function notLoaded(rejected: RejectedBackend): NativeError {
+  return Object.assign(new Error(rejected.reason), { rejected: [rejected] });
 }

@@ -6,11 +6,15 @@
  * for what is rare.
  */
 
-/** Names of the drivers in the addon, or `'auto'` for the best one that works here. */
-export type BackendChoice = 'auto' | 'io_uring' | 'epoll';
+/**
+ * `'io_uring'` and `'epoll'` (Linux) and `'iocp'` (Windows) are drivers of the addon, `'node'` is the one on `node:net`, which
+ * works everywhere. `'auto'` takes the best that works here, in this order.
+ */
+export type BackendChoice = 'auto' | 'io_uring' | 'epoll' | 'iocp' | 'node';
 
 /** A backend that was tried and cannot be used here, and why. */
 export interface RejectedBackend {
+  /** Its name, or `'addon'` for all native ones when there is no addon to be loaded. */
   readonly backend: string;
   /** POSIX code of the failed probe, for example `EPERM`. */
   readonly code: string;
@@ -63,7 +67,7 @@ export interface NativePortOptions {
 
 /** What the driver says of itself. */
 export interface NativePortInfo {
-  /** `'io_uring'`, `'epoll'`, … */
+  /** `'io_uring'`, `'epoll'`, `'iocp'`, `'node'`, … */
   readonly backend: string;
   /** Release of the running kernel, for example `'6.18.0'`. */
   readonly kernel: string;
@@ -143,7 +147,7 @@ export interface NativeError extends Error {
   readonly errno?: number;
   /** The call that failed: `bind`, `listen`, `setsockopt`, … */
   readonly syscall?: string;
-  /** Only from the constructor: every backend that was tried. */
+  /** From the constructor, and where the addon cannot be loaded: every backend that was tried. */
   readonly rejected?: readonly RejectedBackend[];
 }
 
@@ -159,8 +163,13 @@ export interface NativePort {
    * later batch.
    */
   flush(): void;
-  /** A bound, listening socket. */
-  listen(options: NativeListenOptions): HandleRef;
+  /**
+   * The first record was written since the ring was drained; may be called again for further records. Only for drivers that
+   * cannot look at the ring just before the event loop blocks; the addon does not have it.
+   */
+  submitted?(): void;
+  /** A bound, listening socket. A driver that learns later whether it could bind gives a promise. */
+  listen(options: NativeListenOptions): HandleRef | Promise<HandleRef>;
   /** A socket that is not connected yet. */
   open(options: NativeOpenOptions): HandleRef;
   /** Takes over a descriptor: non-blocking from now on, closed by CLOSE. */

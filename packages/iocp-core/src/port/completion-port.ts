@@ -8,19 +8,19 @@ import {
   validateObject,
 } from '../layer/validate.js';
 import { Operation, type ShutdownDirection, SubmitFlag } from '../protocol.gen.js';
-import { loadAddon } from './addon.js';
-import type { HandleRef, NativeBinding, NativeError, NativePort } from './binding.js';
+import type {
+  HandleRef,
+  NativeBinding,
+  NativeListenOptions,
+  NativePort,
+  NativePortOptions,
+} from './binding.js';
 import { BufferPool } from './buffer-pool.js';
 import type { CompletionHandler, TurnTask } from './completion-handler.js';
 import { announceExhaustion, announcePort, debug } from './diagnostics.js';
 import { Dispatcher } from './dispatcher.js';
-import {
-  canceledResult,
-  type ErrorTarget,
-  fromNativeError,
-  noBackendError,
-  portClosedError,
-} from './io-error.js';
+import { canceledResult, type ErrorTarget, fromNativeError, portClosedError } from './io-error.js';
+import { openDriver } from './open-driver.js';
 import { requireNetworkPermission } from './permission.js';
 import { type PortInfo, type PortStats, portInfo } from './port-info.js';
 import { type PortOptions, type PortSettings, portSettings } from './port-options.js';
@@ -75,8 +75,8 @@ export class CompletionPort implements SegmentMemory {
 
   /**
    * @param options see `PortOptions`.
-   * @param binding the native side; default the addon. A test or a driver in JavaScript may bring its own.
-   * @throws {IoError} `ERR_IOCP_NO_BACKEND` when the addon cannot be loaded, or neither `auto` nor the chosen backend works.
+   * @param binding a driver of one's own, in place of those that `backend` chooses from.
+   * @throws {IoError} `ERR_IOCP_NO_BACKEND` when the chosen backend does not work.
    * @throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE` and `ERR_OUT_OF_RANGE`, naming the option.
    */
   constructor(options: PortOptions = {}, binding?: NativeBinding) {
@@ -87,7 +87,7 @@ export class CompletionPort implements SegmentMemory {
       closeUnclaimed: (handle, generation) => this.#closeUnclaimed(handle, generation),
       batchDone: (parked) => this.#batchDone(parked),
     });
-    this.#driver = this.#openDriver(settings, binding ?? loadAddon());
+    this.#driver = openDriver(this.#driverOptions(settings), binding);
     this.info = portInfo(this.#driver.info, settings);
     this.#ring.connect(this.#driver);
     this.pool.start(this.#driver.info.poolBase);
@@ -121,20 +121,17 @@ export class CompletionPort implements SegmentMemory {
 
   /**
    * A listening socket. Without a host it takes IPv6 and IPv4, or IPv4 where there is no IPv6.
-   * @throws {IoError} with the system's error: EADDRINUSE, EADDRNOTAVAIL, EACCES, EMFILE, …
+   * Rejects with an `IoError` with the system's error: EADDRINUSE, EADDRNOTAVAIL, EACCES, EMFILE, …
    */
-  listen(options: SocketListenOptions): Socket {
+  async listen(options: SocketListenOptions): Promise<Socket> {
     const native = nativeListenOptions(options);
-    const target = { address: native.path ?? native.host, port: native.port };
-    const listenOn = (host: string | undefined) =>
-      this.#openHandle((driver) => driver.listen(host === undefined ? native : { ...native, host }), target);
-    if (options.host !== undefined || native.path !== undefined) return listenOn(undefined);
+    if (options.host !== undefined || native.path !== undefined) return this.#listen(native);
     try {
-      return listenOn(undefined);
+      return await this.#listen(native);
     } catch (error) {
       const { code } = error as { code?: unknown };
       if (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL') throw error;
-      return listenOn('0.0.0.0');
+      return this.#listen({ ...native, host: '0.0.0.0' });
     }
   }
 
@@ -297,36 +294,48 @@ export class CompletionPort implements SegmentMemory {
     if (this.#ended) throw portClosedError();
   }
 
-  #openDriver(settings: PortSettings, binding: NativeBinding): NativePort {
+  #driverOptions(settings: PortSettings): NativePortOptions {
+    return {
+      backend: settings.backend,
+      entries: settings.entries,
+      submission: this.#ring.block,
+      completion: this.#dispatcher.block,
+      pool: this.pool.bytes,
+      slotBytes: this.pool.slotBytes,
+      slots: this.pool.maxSlots,
+      onBatch: (count) => this.#dispatcher.run(count),
+      ...(settings.faults === undefined ? {} : { faults: settings.faults }),
+    };
+  }
+
+  async #listen(options: NativeListenOptions): Promise<Socket> {
+    const target = { address: options.path ?? options.host, port: options.port };
+    this.#requireOpening(target);
+    let handle: HandleRef;
     try {
-      return new binding.Port({
-        backend: settings.backend,
-        entries: settings.entries,
-        submission: this.#ring.block,
-        completion: this.#dispatcher.block,
-        pool: this.pool.bytes,
-        slotBytes: this.pool.slotBytes,
-        slots: this.pool.maxSlots,
-        onBatch: (count) => this.#dispatcher.run(count),
-        ...(settings.faults === undefined ? {} : { faults: settings.faults }),
-      });
+      handle = await this.#driver.listen(options);
     } catch (error) {
-      const { rejected } = error as NativeError;
-      throw rejected === undefined
-        ? fromNativeError(error)
-        : noBackendError(settings.backend, rejected, error);
+      throw this.closed ? portClosedError() : fromNativeError(error, target);
     }
+    // Closed meanwhile, and the socket with it.
+    if (this.closed) throw portClosedError();
+    return new Socket(this, handle.index, handle.generation);
   }
 
   #openHandle(open: (driver: NativePort) => HandleRef, target: ErrorTarget): Socket {
-    if (this.closed) throw portClosedError();
-    requireNetworkPermission(target.address ?? '');
+    this.#requireOpening(target);
     try {
       const { index, generation } = open(this.#driver);
       return new Socket(this, index, generation);
     } catch (error) {
       throw fromNativeError(error, target);
     }
+  }
+
+  /** Sockets may be opened: the port is not closing, and the process has the permission. */
+  #requireOpening({ address }: ErrorTarget): void {
+    if (this.closed) throw portClosedError();
+    requireNetworkPermission(address ?? '');
   }
 
   #closeUnclaimed(handle: number, generation: number): void {

@@ -6,13 +6,13 @@ import type { PortSettings } from './port-options.js';
 
 /** What runs, and why. */
 export interface PortInfo {
-  /** The backend in use: `'io_uring'`, `'epoll'`, … */
+  /** The backend in use: `'io_uring'`, `'epoll'`, `'iocp'` or `'node'`. */
   readonly backend: string;
   /** Release of the running kernel. */
   readonly kernel: string;
   /** Optional abilities of the backend in use. */
   readonly features: readonly string[];
-  /** Backends that were tried before and why they cannot be used. */
+  /** Backends that were tried before and why they cannot be used; one entry `'addon'` when it could not be loaded at all. */
   readonly rejected: readonly RejectedBackend[];
   readonly pool: { readonly slotBytes: number; readonly minSlots: number; readonly maxSlots: number };
   /** Entries of the kernel's submission queue; 0 for backends without one. */

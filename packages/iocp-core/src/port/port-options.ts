@@ -14,8 +14,9 @@ import type { BufferPoolSettings } from './buffer-pool.js';
 /** How a completion port is made. */
 export interface PortOptions {
   /**
-   * Which backend: `'auto'` (default) takes the best that works and says in `port.info.rejected` why others do not; any
-   * other choice fails when it does not work. The environment variable `IOCP_BACKEND` is used when this is undefined.
+   * Which backend: `'auto'` (default) takes the best that works and says in `port.info.rejected` why others do not: the last
+   * resort is `'node'`, on `node:net`, which works everywhere. Any other choice fails when it does not work. The environment
+   * variable `IOCP_BACKEND` is used when this is undefined.
    */
   readonly backend?: BackendChoice | undefined;
   readonly pool?: PoolOptions | undefined;
@@ -48,7 +49,7 @@ export interface PortSettings {
   readonly faults: FaultOptions | undefined;
 }
 
-const backends = ['auto', 'io_uring', 'epoll'] as const satisfies readonly BackendChoice[];
+const backends = ['auto', 'io_uring', 'epoll', 'iocp', 'node'] as const satisfies readonly BackendChoice[];
 const slotBytesMin = 4096;
 const slotBytesMax = 1024 * 1024;
 const poolBytesMax = 1024 * 1024 * 1024;

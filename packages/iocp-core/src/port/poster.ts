@@ -1,7 +1,8 @@
 /** Completions sent by other threads. */
 
+import { isNodeMailbox, postToNode } from '../backend/node/mailboxes.js';
 import { validateInteger, validateObject } from '../layer/validate.js';
-import { loadAddon } from './addon.js';
+import { requireAddon } from './open-driver.js';
 
 /** Names a poster in any thread of this process. Can be sent with `postMessage` and in `workerData`. */
 export interface PostHandle {
@@ -20,13 +21,15 @@ export interface PortPoster {
  * Completes the token of a poster with POST and `value`, from any thread of the process.
  * @param handle the `handle` of a `PortPoster`.
  * @param value a 32-bit integer: the result that the poster's handler gets.
- * @returns false when the poster or its port is closed: nothing was sent.
+ * @returns false when the poster or its port is closed: nothing was sent. For a port of another thread on the backend `node`
+ * true says only that it was sent: this thread cannot know what was closed there.
  */
 export function postTo(handle: PostHandle, value: number): boolean {
   validateObject(handle, 'handle');
   validateInteger(handle.mailbox, 'handle.mailbox', 0);
   validateInt32(value, 'value');
-  return loadAddon().postTo(handle.mailbox, value);
+  const { mailbox } = handle;
+  return isNodeMailbox(mailbox) ? postToNode(mailbox, value) : requireAddon().postTo(mailbox, value);
 }
 
 export function validateInt32(value: unknown, name: string): asserts value is number {

@@ -38,9 +38,12 @@ export interface SocketListenOptions {
   readonly backlog?: number | undefined;
   /** `IPV6_V6ONLY`: `'::'` takes no IPv4 connections. Default false. */
   readonly ipv6Only?: boolean | undefined;
-  /** `SO_REUSEPORT`. Default false. */
+  /** `SO_REUSEPORT`: several sockets listen at the address. Default false; `EOPNOTSUPP` on Windows. */
   readonly reusePort?: boolean | undefined;
-  /** `SO_REUSEADDR`: a port whose last connections linger can be used again at once. Default true; not on Windows. */
+  /**
+   * `SO_REUSEADDR`: a port whose last connections linger can be used again at once. Default true. Without effect on Windows,
+   * where listening sockets have their address exclusively (`SO_EXCLUSIVEADDRUSE`).
+   */
   readonly reuseAddress?: boolean | undefined;
   /** Set before `bind`; most are inherited by accepted sockets. */
   readonly options?: SocketOptions | undefined;

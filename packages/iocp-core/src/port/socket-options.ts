@@ -10,25 +10,25 @@ import {
 import type { NativeSocketOptions } from './binding.js';
 
 /**
- * Options of a socket. What the system does not know fails with `ENOPROTOOPT`. Defaults are the system's.
- * See tcp(7), socket(7), ip(7) and ipv6(7).
+ * Options of a socket. What the system does not have fails with `ENOPROTOOPT`; those marked Linux do so on Windows.
+ * Defaults are the system's. See tcp(7), socket(7), ip(7) and ipv6(7), and for Windows the socket options of Winsock.
  */
 export interface SocketOptions {
   /** `TCP_NODELAY`: small writes leave at once. */
   readonly noDelay?: boolean;
   /** `SO_KEEPALIVE`: idle connections are probed. */
   readonly keepAlive?: boolean;
-  /** `TCP_KEEPIDLE` in seconds: idle time before the first probe. 1 to 32767. */
+  /** `TCP_KEEPIDLE` in seconds: idle time before the first probe. 1 to 32767. Windows: 10 1709 or newer. */
   readonly keepAliveIdle?: number;
-  /** `TCP_KEEPINTVL` in seconds: time between probes. 1 to 32767. */
+  /** `TCP_KEEPINTVL` in seconds: time between probes. 1 to 32767. Windows: 10 1709 or newer. */
   readonly keepAliveInterval?: number;
-  /** `TCP_KEEPCNT`: probes without an answer before the connection is given up. 1 to 127. */
+  /** `TCP_KEEPCNT`: probes without an answer before the connection is given up. 1 to 127. Windows: 10 1703 or newer. */
   readonly keepAliveCount?: number;
   /** `TCP_USER_TIMEOUT` in milliseconds: how long sent data may stay unacknowledged. 0 for the system's default. Linux. */
   readonly userTimeout?: number;
-  /** `SO_RCVBUF` in bytes. Linux doubles the value and reports it doubled. */
+  /** `SO_RCVBUF` in bytes. Linux doubles the value and reports it doubled, Windows does not. */
   readonly receiveBuffer?: number;
-  /** `SO_SNDBUF` in bytes. Linux doubles the value and reports it doubled. */
+  /** `SO_SNDBUF` in bytes. Linux doubles the value and reports it doubled, Windows does not. */
   readonly sendBuffer?: number;
   /** `SO_LINGER` in seconds; -1 turns it off. */
   readonly linger?: number;
@@ -38,7 +38,7 @@ export interface SocketOptions {
   readonly cork?: boolean;
   /** `TCP_DEFER_ACCEPT` in seconds: accepts only when data has come. Linux, listening sockets. */
   readonly deferAccept?: number;
-  /** `TCP_FASTOPEN`: queue length on listening sockets, 1 or 0 elsewhere. */
+  /** `TCP_FASTOPEN`: queue length on listening sockets, 1 or 0 elsewhere. On Windows (10 1607 or newer) always 1 or 0. */
   readonly fastOpen?: number;
   /** `TCP_CONGESTION`: name of the congestion control, for example `'bbr'`. Linux. */
   readonly congestion?: string;
@@ -48,11 +48,11 @@ export interface SocketOptions {
   readonly mark?: number;
   /** `SO_PRIORITY`: 0 to 6 without privileges. Linux. */
   readonly priority?: number;
-  /** `IP_TOS` or `IPV6_TCLASS`: 0 to 255. */
+  /** `IP_TOS` or `IPV6_TCLASS`: 0 to 255. Linux: Windows takes the value and does not follow it. */
   readonly tos?: number;
   /** `IP_TTL` or `IPV6_UNICAST_HOPS`: 1 to 255. */
   readonly ttl?: number;
-  /** `SO_REUSEPORT`: several sockets listen on one port and share its connections. Not on Windows. */
+  /** `SO_REUSEPORT`: several sockets listen on one port and share its connections. Linux. */
   readonly reusePort?: boolean;
 }
 

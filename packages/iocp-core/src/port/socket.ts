@@ -60,7 +60,10 @@ export class Socket {
     this.#call((driver) => driver.setOption(this.index, this.generation, name, native));
   }
 
-  /** Facts of the kernel about a TCP connection (`TCP_INFO`): round trip time, retransmissions, … Times in microseconds. */
+  /**
+   * Facts of the system about a TCP connection: round trip time, retransmissions, … Units end the names. `TCP_INFO` on Linux,
+   * `SIO_TCP_INFO` on Windows 10 1703 and newer; `EOPNOTSUPP` elsewhere and on Unix sockets.
+   */
   tcpInfo(): Readonly<Record<string, number>> {
     return this.#call((driver) => driver.tcpInfo(this.index, this.generation));
   }

@@ -31,9 +31,12 @@ const cancelCode = Operation.CANCEL;
 /** Words that describe one segment in a list: pin, offset, length. */
 export const SEGMENT_TRIPLE = 3;
 
-/** Whoever drains the ring; COUNT must be 0 afterwards. */
+/** Whoever drains the ring. */
 export interface RingDrain {
+  /** COUNT must be 0 afterwards. */
   flush(): void;
+  /** There are records. For those who do not look by themselves. */
+  submitted?(): void;
 }
 
 export class SubmissionRing {
@@ -42,10 +45,13 @@ export class SubmissionRing {
   /** Operations written since the beginning. */
   submissions = 0;
   #drain: RingDrain | undefined;
+  /** Records that fit before somebody has to be called. */
+  #unattended: number = capacity;
 
   /** Says who drains the ring when it is full. Without anyone, the records of a full ring are dropped. */
   connect(drain: RingDrain | undefined): void {
     this.#drain = drain;
+    this.#unattended = drain?.submitted === undefined ? capacity : 0;
   }
 
   /** Forgets what was written and not drained. */
@@ -126,12 +132,19 @@ export class SubmissionRing {
   #reserve(records: number): number {
     const block = this.block;
     let count = block[countWord] as number;
-    if (count + records > capacity) {
-      if (this.#drain === undefined) this.clear();
-      else this.#drain.flush();
-      count = block[countWord] as number;
-    }
+    if (count + records > this.#unattended) count = this.#attend(records);
     block[countWord] = count + records;
     return HEADER_WORDS + count * RECORD_WORDS;
+  }
+
+  /** Has a full ring drained, and records announced where that is wanted. Returns how many records are in the ring. */
+  #attend(records: number): number {
+    const block = this.block;
+    if ((block[countWord] as number) + records > capacity) {
+      if (this.#drain === undefined) this.clear();
+      else this.#drain.flush();
+    }
+    this.#drain?.submitted?.();
+    return block[countWord] as number;
   }
 }

@@ -4,6 +4,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { Duplex, PassThrough, type TransformCallback } from 'node:stream';
 import { createServer as createTlsServer, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { describe, expect, it } from 'vitest';
+import { resetRetries } from '../../../../system.shared.js';
 import { type Channel, Connection, fromDuplex } from '../../src/layer/index.js';
 import { bytes, record, text, turns } from './recorder.js';
 import { clientOptions, serverOptions } from './shared-key-tls.js';
@@ -159,6 +160,8 @@ describe.each(pairs)('a channel over %s', (_name, makePair) => {
 describe('fromDuplex', () => {
   it('names the addresses of a socket, and its protocols', async () => {
     const [client, accepted] = await socketPair();
+    // It is reset at the end.
+    accepted.on('error', () => {});
     const channel = fromDuplex(client);
     expect(channel.info).toEqual({
       protocols: ['tcp'],
@@ -183,7 +186,7 @@ describe('fromDuplex', () => {
     peer.destroy();
   });
 
-  it('reports the reset of the peer', async () => {
+  it('reports the reset of the peer', { retry: resetRetries }, async () => {
     const [client, accepted] = await socketPair();
     const own = record(fromDuplex(client));
     accepted.resetAndDestroy();
@@ -191,12 +194,28 @@ describe('fromDuplex', () => {
     expect(own.error).toMatchObject({ code: 'ECONNRESET' });
   });
 
-  it('abort resets the peer of a TCP socket', async () => {
+  it('abort resets the peer of a TCP socket', { retry: resetRetries }, async () => {
     const [client, accepted] = await socketPair();
     const reset = once(accepted, 'error');
     accepted.resume();
     fromDuplex(client).abort();
     expect((await reset)[0]).toMatchObject({ code: 'ECONNRESET' });
+  });
+
+  it('abort right after end closes a TCP socket, though libuv refuses to reset it then', async () => {
+    const [client, accepted] = await socketPair();
+    const peer = record(fromDuplex(accepted));
+    const channel = fromDuplex(client);
+    const own = record(channel);
+    channel.end();
+    while (!client.writableEnded) await Promise.resolve();
+    expect(client.writableFinished).toBe(false);
+    channel.abort();
+    await own.seen('close');
+    expect(own.error).toBeNull();
+    await peer.seen('end');
+    accepted.destroy();
+    await peer.seen('close');
   });
 
   it('reports a stream that is destroyed below it', async () => {

@@ -25,8 +25,8 @@ beforeEach(() => openRig());
 afterEach(() => rig.close());
 
 describe('a connection', () => {
-  test('carries bytes from arena, slot and pinned memory in order, to the end of the stream', () => {
-    const { client, server } = rig.connectedPair();
+  test('carries bytes from arena, slot and pinned memory in order, to the end of the stream', async () => {
+    const { client, server } = await rig.connectedPair();
     const received = new Recorder(port);
     port.submitRecv(server, received);
     const large = Buffer.alloc(3 * slotBytes, 'L');
@@ -42,8 +42,8 @@ describe('a connection', () => {
     expect(port.stats.slots.javascript).toBe(0);
   });
 
-  test('echoes without a copy: the slot that came in goes out', () => {
-    const { client, server } = rig.connectedPair();
+  test('echoes without a copy: the slot that came in goes out', async () => {
+    const { client, server } = await rig.connectedPair();
     const lists = new SegmentList(port);
     const echoed = new Recorder(port);
     echoed.on = () => lists.releaseAll();
@@ -70,7 +70,7 @@ describe('a connection', () => {
   test('works the same in debug mode, where bytes kept without a lease are gone', async () => {
     await port.close();
     openRig({ debug: true });
-    const { client, server } = rig.connectedPair();
+    const { client, server } = await rig.connectedPair();
     const received = new Recorder(port);
     const kept: Uint8Array[] = [];
     const replies = new SegmentList(port);
@@ -95,8 +95,8 @@ describe('a connection', () => {
     expect(port.stats.slots.javascript).toBe(0);
   });
 
-  test('closes after what was in flight has settled', () => {
-    const { client } = rig.connectedPair();
+  test('closes after what was in flight has settled', async () => {
+    const { client } = await rig.connectedPair();
     const received = new Recorder(port);
     const closed = new Recorder(port);
     port.submitRecv(client, received);
@@ -117,8 +117,8 @@ describe('a connection', () => {
     expect(connected.settled).toEqual([-111]);
   });
 
-  test('a cancelled receive settles once', () => {
-    const { client } = rig.connectedPair();
+  test('a cancelled receive settles once', async () => {
+    const { client } = await rig.connectedPair();
     const received = new Recorder(port);
     const token = port.submitRecv(client, received);
     device.turn();
@@ -133,8 +133,8 @@ describe('a connection', () => {
     expect(again.settled, 'the old token does not reach the new operation').toEqual([]);
   });
 
-  test('an accepted socket that no handler takes is closed', () => {
-    const listener = port.listen({ host: '127.0.0.1' });
+  test('an accepted socket that no handler takes is closed', async () => {
+    const listener = await port.listen({ host: '127.0.0.1' });
     const accepts = new Recorder(port);
     port.submitAccept(listener, accepts);
     device.turn();
@@ -153,7 +153,7 @@ describe('the pool', () => {
     const spells: unknown[] = [];
     const listener = (message: unknown) => spells.push(message);
     subscribe('iocp.pool.exhausted', listener);
-    const { client, server } = rig.connectedPair();
+    const { client, server } = await rig.connectedPair();
     const held: number[] = [];
     const hoarder: CompletionHandler = {
       asyncResource: null,
@@ -225,7 +225,7 @@ describe('ref', () => {
 
 describe('close', () => {
   test('settles everything before it resolves, then refuses', async () => {
-    const { client, server, listener } = rig.connectedPair();
+    const { client, server, listener } = await rig.connectedPair();
     const received = new Recorder(port);
     const accepted = new Recorder(port);
     const posted = new Recorder(port);
@@ -246,7 +246,7 @@ describe('close', () => {
     expect(() => port.submitClose(client, handler)).toThrow(closed);
     expect(() => port.post(handler, 1)).toThrow(closed);
     expect(() => port.poster(handler)).toThrow(closed);
-    expect(() => port.listen({})).toThrow(closed);
+    await expect(port.listen({})).rejects.toThrow(closed);
     expect(() => port.open({ remote: { host: '::1', port: 1 } })).toThrow(closed);
     expect(() => port.associate(3)).toThrow(closed);
     expect(() => client.address()).toThrow(closed);
@@ -255,7 +255,7 @@ describe('close', () => {
   });
 
   test('what handlers submit meanwhile is settled, too', async () => {
-    const { client } = rig.connectedPair();
+    const { client } = await rig.connectedPair();
     const closed = new Recorder(port);
     const received = new Recorder(port);
     received.on = () => port.submitClose(client, closed);
@@ -266,7 +266,7 @@ describe('close', () => {
   });
 
   test('a handler that never gives up does not hold it', async () => {
-    const { client } = rig.connectedPair();
+    const { client } = await rig.connectedPair();
     const stubborn = new Recorder(port);
     stubborn.on = () => {
       if (!port.closed || stubborn.completions.length < 1000) port.submitRecv(client, stubborn);
@@ -296,7 +296,7 @@ describe('close', () => {
   });
 
   test('slots that are still held can be given back afterwards', async () => {
-    const { client, server } = rig.connectedPair();
+    const { client, server } = await rig.connectedPair();
     const received = new Recorder(port);
     let slot = -1;
     received.on = ({ flags, value }) => {

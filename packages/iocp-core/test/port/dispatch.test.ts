@@ -19,7 +19,7 @@ afterEach(() => rig.close());
 
 describe('dispatch', () => {
   test('a handler that throws is reported, and the rest of the batch goes on', async () => {
-    const { client, server } = rig.connectedPair();
+    const { client, server } = await rig.connectedPair();
     const order: string[] = [];
     const thrower = new Recorder(port);
     thrower.on = () => {
@@ -76,9 +76,9 @@ describe('dispatch', () => {
     expect(fine.settled).toEqual([2]);
   });
 
-  test('stale completions are counted, never delivered, and what they carry is given back', () => {
+  test('stale completions are counted, never delivered, and what they carry is given back', async () => {
     const received = new Recorder(port);
-    const { client } = rig.connectedPair();
+    const { client } = await rig.connectedPair();
     port.submitRecv(client, received);
     device.turn();
     const slot = device.takeSlot();

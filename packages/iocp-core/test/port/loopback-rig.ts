@@ -29,9 +29,9 @@ export class LoopbackRig {
   }
 
   /** Two connected sockets. */
-  connectedPair(): { client: Socket; server: Socket; listener: Socket } {
+  async connectedPair(): Promise<{ client: Socket; server: Socket; listener: Socket }> {
     const { port, device } = this;
-    const listener = port.listen({ host: '127.0.0.1' });
+    const listener = await port.listen({ host: '127.0.0.1' });
     const accepts = new Recorder(port);
     let server: Socket | undefined;
     accepts.on = ({ flags, value, extra }) => {

@@ -1,4 +1,4 @@
-/** The port on the addon, over loopback, once per backend. */
+/** The port over loopback, once per backend. */
 
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -7,18 +7,25 @@ import { createServer, type Socket as NetSocket, connect as netConnect, type Ser
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  backendsUnderTest,
+  isWineSocket,
+  onWindows,
+  pathKind,
+  underWine,
+} from '../../../../system.shared.js';
 import type { CompletionHandler } from '../../src/port/completion-handler.js';
-import type { CompletionPort } from '../../src/port/completion-port.js';
+import { CompletionPort } from '../../src/port/completion-port.js';
 import { SegmentList } from '../../src/port/segment-list.js';
 import type { Socket } from '../../src/port/socket.js';
 import { CompleteFlag, Operation, ShutdownDirection } from '../../src/protocol.gen.js';
 import { send, uncaught } from './loopback-rig.js';
-import { backendsUnderTest, NativeRig } from './native-rig.js';
+import { NativeRig } from './native-rig.js';
 import { Recorder } from './recorder.js';
 
 const ecanceled = -125;
 
-describe.each(backendsUnderTest())('%s', (backend) => {
+describe.each(backendsUnderTest)('%s', (backend) => {
   let rig: NativeRig;
   let port: CompletionPort;
 
@@ -42,7 +49,7 @@ describe.each(backendsUnderTest())('%s', (backend) => {
     expect(server.address()).toEqual(listener.address());
     expect(server.peer()).toEqual(client.address());
     expect(listener.peer()).toBeNull();
-    expect(client.fd).toBeGreaterThan(2);
+    if (backend !== 'node') expect(client.fd).toBeGreaterThan(2);
   });
 
   test('carries bytes of every kind in order, to the end of the stream', async () => {
@@ -85,7 +92,7 @@ describe.each(backendsUnderTest())('%s', (backend) => {
   });
 
   test('echoes to a client of node:net without copying', async () => {
-    const listener = port.listen({ host: '127.0.0.1' });
+    const listener = await port.listen({ host: '127.0.0.1' });
     const [first, second] = [new SegmentList(port), new SegmentList(port)];
     let [queue, inFlight] = [first, second];
     let ended = false;
@@ -129,7 +136,7 @@ describe.each(backendsUnderTest())('%s', (backend) => {
   });
 
   test('a refused connection and a bad address are told apart by code', async () => {
-    const free = port.listen({ host: '127.0.0.1' });
+    const free = await port.listen({ host: '127.0.0.1' });
     const { port: number = 0 } = free.address() ?? {};
     const closed = new Recorder(port);
     port.submitClose(free, closed);
@@ -138,13 +145,16 @@ describe.each(backendsUnderTest())('%s', (backend) => {
     const connected = new Recorder(port);
     port.submitConnect(client, connected);
     expect((await connected.first()).settled).toEqual([-111]);
-    expect(() => port.listen({ host: '192.0.2.1', port: 1 })).toThrow(
-      expect.objectContaining({ code: 'EADDRNOTAVAIL', syscall: 'bind', address: '192.0.2.1', port: 1 }),
-    );
-    const taken = port.listen({ host: '127.0.0.1' });
-    expect(() => port.listen({ host: '127.0.0.1', port: taken.address()?.port ?? 0 })).toThrow(
-      expect.objectContaining({ code: 'EADDRINUSE' }),
-    );
+    await expect(port.listen({ host: '192.0.2.1', port: 1 })).rejects.toMatchObject({
+      code: 'EADDRNOTAVAIL',
+      syscall: backend === 'node' ? 'listen' : 'bind',
+      address: '192.0.2.1',
+      port: 1,
+    });
+    const taken = await port.listen({ host: '127.0.0.1' });
+    await expect(port.listen({ host: '127.0.0.1', port: taken.address()?.port ?? 0 })).rejects.toMatchObject({
+      code: 'EADDRINUSE',
+    });
   });
 
   test('a reset by the peer is ECONNRESET, an abortive close resets the peer', async () => {
@@ -154,7 +164,8 @@ describe.each(backendsUnderTest())('%s', (backend) => {
     const closed = new Recorder(port);
     port.submitClose(server, closed, true);
     expect((await closed.first()).settled).toEqual([0]);
-    expect((await received.first()).settled).toEqual([-104]);
+    // Wine shuts a socket down before it closes it, and the end comes first.
+    expect(underWine ? [[0], [-104]] : [[-104]]).toContainEqual((await received.first()).settled);
   });
 
   test('cancel and close settle what is in flight with ECANCELED, before the close itself', async () => {
@@ -190,13 +201,43 @@ describe.each(backendsUnderTest())('%s', (backend) => {
     expect(client.getOption('noDelay')).toBe(true);
     client.setOption('noDelay', false);
     expect(client.getOption('noDelay')).toBe(false);
+    client.setOption('keepAlive', true);
+    expect(client.getOption('keepAlive')).toBe(true);
+    if (isWineSocket(backend)) return;
     client.setOption('keepAliveIdle', 123);
     expect(client.getOption('keepAliveIdle')).toBe(123);
+  });
+
+  test.runIf(backend === 'io_uring' || backend === 'epoll')("Linux's own options and facts", async () => {
+    const { client } = await rig.connectedPair();
     expect(client.getOption('congestion')).toMatch(/^[a-z]+$/);
     expect(Object.keys(client.tcpInfo()).length).toBeGreaterThan(3);
   });
 
-  test('Unix sockets, by path', async () => {
+  test.runIf(backend === 'node')('what node:net cannot do is refused by code', async () => {
+    const { client, listener } = await rig.connectedPair();
+    for (const socket of [client, listener]) {
+      const noOption = expect.objectContaining({ code: 'ENOPROTOOPT' });
+      expect(() => socket.getOption('congestion')).toThrow(noOption);
+      expect(() => socket.setOption('ttl', 9)).toThrow(noOption);
+      expect(() => socket.getOption('keepAliveIdle'), 'not set, not known').toThrow(noOption);
+      expect(() => socket.tcpInfo()).toThrow(expect.objectContaining({ code: 'EOPNOTSUPP' }));
+      expect(socket.fd).toBe(-1);
+    }
+    await expect(port.listen({ options: { linger: 0 } })).rejects.toMatchObject({ code: 'ENOPROTOOPT' });
+    // It means nothing on Windows.
+    if (!onWindows)
+      await expect(port.listen({ reuseAddress: false })).rejects.toMatchObject({ code: 'ENOPROTOOPT' });
+    const remote = { host: '127.0.0.1', port: 1 };
+    expect(() => port.open({ remote, options: { sendBuffer: 1 } })).toThrow(
+      expect.objectContaining({ code: 'ENOPROTOOPT' }),
+    );
+    expect(() => new CompletionPort({ backend, faults: { seed: 1 } })).toThrow(
+      expect.objectContaining({ code: 'ENOSYS' }),
+    );
+  });
+
+  test.runIf(pathKind(backend) === 'unix')('Unix sockets, by path', async () => {
     const path = join(tmpdir(), `iocp-${randomUUID()}.sock`);
     try {
       const { client, server } = await rig.connectedPair({ path });
@@ -271,7 +312,7 @@ describe.each(backendsUnderTest())('%s', (backend) => {
     await closed.first();
     expect(sent.settled).toEqual([ecanceled]);
     list.releaseAll();
-    expect(server.fd).toBeGreaterThan(2);
+    expect(server.address()).not.toBeNull();
   });
 
   test('many connections at once, each with its own bytes', async () => {

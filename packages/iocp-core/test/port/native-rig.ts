@@ -1,4 +1,4 @@
-/** Ports on the addon, for tests. */
+/** Ports on each backend, for tests. */
 
 import { readdirSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -9,15 +9,6 @@ import type { Socket } from '../../src/port/socket.js';
 import type { SocketListenOptions } from '../../src/port/socket-addresses.js';
 import { CompleteFlag } from '../../src/protocol.gen.js';
 import { Recorder } from './recorder.js';
-
-/**
- * The backends to test: all of the system. One that does not work makes its tests fail; machines where it is forbidden
- * name it in `IOCP_TEST_WITHOUT`.
- */
-export function backendsUnderTest(): ('io_uring' | 'epoll')[] {
-  const without = (process.env.IOCP_TEST_WITHOUT ?? '').split(',');
-  return (['io_uring', 'epoll'] as const).filter((backend) => !without.includes(backend));
-}
 
 export class NativeRig {
   readonly port: CompletionPort;
@@ -51,7 +42,7 @@ export class NativeRig {
     at: SocketListenOptions = { host: '127.0.0.1' },
   ): Promise<{ client: Socket; server: Socket; listener: Socket }> {
     const { port } = this;
-    const listener = port.listen(at);
+    const listener = await port.listen(at);
     const accepts = new Recorder(port);
     const accepted: Socket[] = [];
     accepts.on = ({ flags, value, extra }) => {

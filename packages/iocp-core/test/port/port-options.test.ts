@@ -134,11 +134,12 @@ describe('sockets', () => {
     [{ options: { nodelay: true } }, 'ERR_INVALID_ARG_VALUE', 'options.options.nodelay'],
     [{ options: { noDelay: 1 } }, 'ERR_INVALID_ARG_TYPE', 'options.options.noDelay'],
     [{ options: { ttl: 256 } }, 'ERR_OUT_OF_RANGE', 'options.options.ttl'],
-  ])('listen(%j) is refused', (options, code, name) => {
+  ])('listen(%j) is refused', async (options, code, name) => {
     const port = open();
-    expect(() => port.listen(options as never)).toThrow(
-      expect.objectContaining({ code, message: expect.stringContaining(name) }),
-    );
+    await expect(port.listen(options as never)).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(name),
+    });
   });
 
   test.each([
@@ -158,26 +159,24 @@ describe('sockets', () => {
     );
   });
 
-  test('errors of the driver name the address', () => {
+  test('errors of the driver name the address', async () => {
     class Taken extends LoopbackDevice {
       override listen(): never {
         throw nativeError(98, 'bind');
       }
     }
     const port = open({}, bindingOf(Taken));
-    expect(() => port.listen({ host: '127.0.0.1', port: 80 })).toThrow(
-      expect.objectContaining({
-        code: 'EADDRINUSE',
-        errno: -98,
-        syscall: 'bind',
-        address: '127.0.0.1',
-        port: 80,
-        message: expect.stringContaining('bind EADDRINUSE 127.0.0.1:80: '),
-      }),
-    );
+    await expect(port.listen({ host: '127.0.0.1', port: 80 })).rejects.toMatchObject({
+      code: 'EADDRINUSE',
+      errno: -98,
+      syscall: 'bind',
+      address: '127.0.0.1',
+      port: 80,
+      message: expect.stringContaining('bind EADDRINUSE 127.0.0.1:80: '),
+    });
   });
 
-  test('without IPv6, listening anywhere means IPv4', () => {
+  test('without IPv6, listening anywhere means IPv4', async () => {
     const hosts: unknown[] = [];
     class OnlyIpv4 extends LoopbackDevice {
       override listen(options: Parameters<LoopbackDevice['listen']>[0]) {
@@ -187,14 +186,14 @@ describe('sockets', () => {
       }
     }
     const port = open({}, bindingOf(OnlyIpv4));
-    port.listen({});
+    await port.listen({});
     expect(hosts).toEqual(['::', '0.0.0.0']);
-    expect(() => port.listen({ host: '::' })).toThrow(expect.objectContaining({ code: 'EAFNOSUPPORT' }));
+    await expect(port.listen({ host: '::' })).rejects.toMatchObject({ code: 'EAFNOSUPPORT' });
   });
 
-  test('options are typed on their way out, and names are checked', () => {
+  test('options are typed on their way out, and names are checked', async () => {
     const port = open();
-    const socket = port.listen({ host: '::1' });
+    const socket = await port.listen({ host: '::1' });
     expect(socket.getOption('noDelay')).toBe(true);
     expect(socket.getOption('ttl')).toBe(1);
     expect(socket.getOption('congestion')).toBe('reno');
@@ -205,8 +204,8 @@ describe('sockets', () => {
     expect(() => socket.setOption('ttl', 64)).toThrow(expect.objectContaining({ code: 'ENOPROTOOPT' }));
   });
 
-  test('belong to one port', () => {
-    const socket = open().listen({ host: '::1' });
+  test('belong to one port', async () => {
+    const socket = await open().listen({ host: '::1' });
     const handler = { asyncResource: null, onCompletion() {} };
     expect(() => open().submitAccept(socket, handler)).toThrow(
       expect.objectContaining({ code: 'ERR_INVALID_ARG_VALUE' }),

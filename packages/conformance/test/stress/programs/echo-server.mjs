@@ -1,7 +1,7 @@
 // Echoes on an ephemeral port. Says where over IPC, and answers { ask: 'state' } with what is open and in use.
-import { readdirSync } from 'node:fs';
 import { CompletionPort } from '@iocp/core';
 import { listen } from '@iocp/tcp';
+import { openDescriptors } from './descriptors.mjs';
 
 const port = new CompletionPort({ backend: process.argv[2] });
 const handlers = {
@@ -24,7 +24,7 @@ function state() {
     pins,
     connections: listener.connections,
     accepted: listener.stats.accepted,
-    descriptors: readdirSync('/proc/self/fd').length,
+    descriptors: openDescriptors(),
     residentBytes: process.memoryUsage.rss(),
     heapBytes: process.memoryUsage().heapUsed,
   };

@@ -1,17 +1,13 @@
 // Starts `count` workers, a few at a time, and terminates each while its port is busy.
 
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
+import { openDescriptors } from './descriptors.mjs';
 
 const [backend, countText] = process.argv.slice(2);
 const count = Number(countText);
 const atOnce = 4;
 const program = new URL('../../fixtures/port-traffic.mjs', import.meta.url);
-
-function descriptors() {
-  return readdirSync('/proc/self/fd').length;
-}
 
 async function one() {
   const worker = new Worker(program, { workerData: { backend, exits: false, connections: 4 } });
@@ -32,12 +28,12 @@ async function run(total) {
 // The first few make what the process keeps: thread stacks, heaps.
 await run(atOnce * 2);
 globalThis.gc?.();
-const before = { descriptors: descriptors(), residentBytes: process.memoryUsage.rss() };
+const before = { descriptors: openDescriptors(), residentBytes: process.memoryUsage.rss() };
 await run(count);
 globalThis.gc?.();
 process.send({
   terminated: count,
   before,
-  after: { descriptors: descriptors(), residentBytes: process.memoryUsage.rss() },
+  after: { descriptors: openDescriptors(), residentBytes: process.memoryUsage.rss() },
 });
 process.disconnect();

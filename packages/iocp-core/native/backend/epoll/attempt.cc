@@ -6,7 +6,7 @@
 
 #include <cerrno>
 
-#include "backend/posix/address.h"
+#include "backend/net/address.h"
 #include "backend/posix/errno.h"
 #include "core/protocol.gen.h"
 
@@ -59,7 +59,7 @@ std::size_t bytes_left(const Operation& send) noexcept {
 
 std::int32_t connect(int descriptor, const AddressBytes& remote) noexcept {
   // Not made again after EINTR: connect(2) goes on by itself then, as if it had said EINPROGRESS.
-  if (::connect(descriptor, posix::as_sockaddr(remote), static_cast<socklen_t>(remote.length)) == 0) return 0;
+  if (::connect(descriptor, net::as_sockaddr(remote), static_cast<socklen_t>(remote.length)) == 0) return 0;
   return errno == EINTR ? -error_number::kEINPROGRESS : -posix::from_errno(errno);
 }
 

@@ -5,13 +5,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
 
 #include "backend/epoll/attempt.h"
-#include "backend/epoll/operation_queue.h"
+#include "core/event_queue.h"
+#include "core/operation_queue.h"
 #include "backend/posix/descriptor.h"
 #include "backend/posix/errno.h"
 
@@ -66,6 +66,7 @@ class EpollDriver final : public Driver {
   [[nodiscard]] std::size_t reap(std::span<Event> events) override;
   [[nodiscard]] bool prepare_wait() override;
   [[nodiscard]] int wait_descriptor() const noexcept override { return epoll_.get(); }
+  void notify_with(std::function<void()> /*notify*/) override {}
   void acknowledge() override;
   void wait(int milliseconds) override;
   void wake() noexcept override;
@@ -81,7 +82,6 @@ class EpollDriver final : public Driver {
   void try_connect(Operation& operation);
   [[nodiscard]] bool ensure_nonblocking(Operation& operation);
   void finish(Operation& operation, std::int32_t result);
-  [[nodiscard]] std::size_t take_done(std::span<Event> events);
 
   posix::Descriptor epoll_;
   posix::Descriptor signal_;
@@ -90,8 +90,7 @@ class EpollDriver final : public Driver {
   std::vector<Handle*> handles_;           // attached ones, by index
   OperationQueue outgoing_;                // Send, Connect and Shutdown to try
   OperationQueue incoming_;                // Recv and Accept to try
-  std::vector<Event> done_;
-  std::size_t done_taken_ = 0;
+  EventQueue done_;
   bool polled_ = false;  // since the last reap
   std::array<epoll_event, kReportsPerPoll> reports_{};
   DriverStats stats_;
@@ -150,7 +149,7 @@ void EpollDriver::close(Handle& handle, Operation& close) {
   static_cast<void>(::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor_of(handle), nullptr));
   // The number is free even when close fails: trying again could close the descriptor of somebody else.
   const bool closed = ::close(descriptor_of(handle)) == 0 || errno == EINTR;
-  done_.push_back({.operation = &close, .result = closed ? 0 : -posix::from_errno(errno)});
+  done_.push({.operation = &close, .result = closed ? 0 : -posix::from_errno(errno)});
 }
 
 void EpollDriver::flush() {
@@ -162,21 +161,10 @@ std::size_t EpollDriver::reap(std::span<Event> events) {
   flush();
   // Everybody has one turn. Those that are not through go to the end of the queue for the next time.
   OperationQueue turn = incoming_.take_all();
-  while (!turn.empty() && done_.size() - done_taken_ < events.size()) try_operation(turn.pop());
+  while (!turn.empty() && done_.size() < events.size()) try_operation(turn.pop());
   incoming_.prepend(turn);
   polled_ = false;
-  return take_done(events);
-}
-
-std::size_t EpollDriver::take_done(std::span<Event> events) {
-  const std::size_t count = std::min(events.size(), done_.size() - done_taken_);
-  std::copy_n(done_.begin() + static_cast<std::ptrdiff_t>(done_taken_), count, events.begin());
-  done_taken_ += count;
-  if (done_taken_ == done_.size()) {
-    done_.clear();
-    done_taken_ = 0;
-  }
-  return count;
+  return done_.take(events);
 }
 
 bool EpollDriver::prepare_wait() { return done_.empty() && outgoing_.empty() && incoming_.empty(); }
@@ -256,7 +244,7 @@ void EpollDriver::try_receive(Operation& operation) {
     }
     if (result <= 0) return finish(operation, result);
     free_slots_.pop_back();
-    done_.push_back(
+    done_.push(
         {.operation = &operation, .result = result, .slot = static_cast<std::int32_t>(slot), .more = true});
     const bool filled = static_cast<std::uint32_t>(result) == slots_.slot_bytes();
     if (!filled && (handle.driver_flags & kMoreBehind) == 0) {
@@ -274,7 +262,7 @@ void EpollDriver::try_accept(Operation& operation) {
     ++stats_.system_calls;
     const std::int32_t result = attempt::accept(descriptor_of(handle));
     if (result >= 0) {
-      done_.push_back({.operation = &operation, .accepted = result, .more = true});
+      done_.push({.operation = &operation, .accepted = result, .more = true});
     } else if (result == -error_number::kEAGAIN) {
       handle.driver_flags &= ~kReadable;
       return;
@@ -340,7 +328,7 @@ void EpollDriver::finish(Operation& operation, std::int32_t result) {
     handle.driver_writer = nullptr;
     handle.driver_flags &= ~kCancelWriter;
   }
-  done_.push_back({.operation = &operation, .result = result});
+  done_.push({.operation = &operation, .result = result});
 }
 
 }  // namespace

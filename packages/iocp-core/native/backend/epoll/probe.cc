@@ -4,17 +4,17 @@
 #include <sys/eventfd.h>
 
 #include "backend/posix/descriptor.h"
-#include "backend/posix/errno.h"
-#include "backend/posix/result.h"
+#include "backend/net/system_text.h"
+#include "backend/net/result.h"
 
 namespace iocp {
 namespace {
 
 Probe failed(const char* syscall) {
-  const posix::SystemError error = posix::last_error(syscall);
+  const net::SystemError error = net::last_error(syscall);
   Probe probe;
   probe.error = error.error;
-  probe.reason = std::string(syscall) + ": " + posix::describe(error.error);
+  probe.reason = std::string(syscall) + ": " + net::describe(error.error);
   probe.hint =
       error.error == error_number::kEMFILE || error.error == error_number::kENFILE
           ? "no descriptors are left: raise the limit (ulimit -n) or close some"

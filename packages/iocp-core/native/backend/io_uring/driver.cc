@@ -127,6 +127,8 @@ class UringDriver final : public Driver {
 
   [[nodiscard]] int wait_descriptor() const noexcept override { return signal_.get(); }
 
+  void notify_with(std::function<void()> /*notify*/) override {}
+
   void acknowledge() override {
     std::uint64_t count = 0;
     ++own_system_calls_;

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <string>
 
+#include "backend/net/system_text.h"
 #include "backend/posix/errno.h"
 
 namespace iocp::uring {
@@ -62,7 +63,7 @@ const char* missing_operation(const Ring& ring) noexcept {
 Probe explain_refusal(const RingError& error) {
   return {.available = false,
           .error = posix::from_errno(error.error),
-          .reason = std::string(error.system_call) + ": " + posix::describe(posix::from_errno(error.error)),
+          .reason = std::string(error.system_call) + ": " + net::describe(posix::from_errno(error.error)),
           .hint = hint_for(error.error)};
 }
 

@@ -8,7 +8,7 @@
 
 namespace iocp {
 
-enum class BackendChoice : std::uint8_t { Auto, Uring, Epoll };
+enum class BackendChoice : std::uint8_t { Auto, Uring, Epoll, Iocp };
 
 struct RejectedBackend {
   std::string backend;
@@ -21,12 +21,9 @@ struct Selection {
   std::vector<RejectedBackend> rejected;
 };
 
-/// Makes the driver that was asked for; an explicit choice never falls back. `Auto` takes io_uring where it works, else
-/// epoll.
+/// Makes the driver that was asked for; an explicit choice never falls back. `Auto` takes the best one that works: on
+/// Linux io_uring, else epoll; on Windows I/O completion ports.
 /// @param entries length of the io_uring submission queue
 [[nodiscard]] Selection select_driver(BackendChoice choice, const BufferSlots& slots, unsigned entries);
-
-/// The release of the running kernel, as uname(2) gives it.
-[[nodiscard]] std::string kernel_release();
 
 }  // namespace iocp

@@ -1,7 +1,5 @@
 #include "backend/sim/sim_driver.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cstring>
 #include <deque>
@@ -9,6 +7,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "backend/net/socket_system.h"
 #include "backend/sim/random.h"
 
 namespace iocp {
@@ -20,15 +19,6 @@ constexpr std::size_t kEventsPerReap = 64;
 
 std::uint64_t key_of(const Handle& handle) noexcept {
   return (std::uint64_t{handle.generation} << 32) | handle.index;
-}
-
-/// The connection of `descriptor` breaks for both sides, really: a TCP peer gets a reset. Errors are dropped,
-/// because a connection that cannot be broken is broken already.
-void break_connection(NativeHandle descriptor) noexcept {
-  const sockaddr nowhere{.sa_family = AF_UNSPEC, .sa_data = {}};
-  if (::connect(static_cast<int>(descriptor), &nowhere, sizeof nowhere) != 0) {
-    static_cast<void>(::shutdown(static_cast<int>(descriptor), SHUT_RDWR));
-  }
 }
 
 /// What the driver took away from a send so that it ends short.
@@ -46,13 +36,16 @@ class SimDriver final : public Driver {
   [[nodiscard]] std::vector<std::string> features() const override;
   [[nodiscard]] std::int32_t attach(Handle& handle) override { return inner_->attach(handle); }
   void start(Operation& operation) override;
-  void cancel(Operation& operation) override { inner_->cancel(operation); }
+  void cancel(Operation& operation) override {
+    if (inside_.contains(&operation)) inner_->cancel(operation);
+  }
   void close(Handle& handle, Operation& close) override;
   void provide(std::uint32_t slot) override;
   void flush() override { inner_->flush(); }
   [[nodiscard]] std::size_t reap(std::span<Event> events) override;
   [[nodiscard]] bool prepare_wait() override;
   [[nodiscard]] int wait_descriptor() const noexcept override { return inner_->wait_descriptor(); }
+  void notify_with(std::function<void()> notify) override { inner_->notify_with(std::move(notify)); }
   void acknowledge() override { inner_->acknowledge(); }
   void wait(int milliseconds) override { inner_->wait(milliseconds); }
   void wake() noexcept override { inner_->wake(); }
@@ -67,7 +60,8 @@ class SimDriver final : public Driver {
   void shorten(Operation& operation);
   void restore(Operation& operation);
   void take_in(Event event);
-  void end_early(const Event& event, std::int32_t error);
+  void break_connection(const Handle& handle);
+  void end_early(Operation& operation, std::int32_t error);
   void rewrite(Event& event);
   void split(Event& event);
   void release_reserve();
@@ -82,6 +76,7 @@ class SimDriver final : public Driver {
   std::uint64_t reaps_ = 0;
   std::vector<std::uint32_t> reserve_;  // slots for the second half of what is split
   std::unordered_map<Operation*, Shortened> shortened_;
+  std::unordered_set<Operation*> inside_;                // what `inner_` has
   std::unordered_map<Operation*, std::int32_t> ending_;  // cancelled by us: the error it is to end with
   std::unordered_set<std::uint64_t> broken_;             // handles whose connection we broke
 };
@@ -93,6 +88,10 @@ std::vector<std::string> SimDriver::features() const {
 }
 
 void SimDriver::start(Operation& operation) {
+  if (broken_.contains(key_of(*operation.handle))) {
+    return deliver({.operation = &operation, .result = -error_number::kECONNRESET});
+  }
+  inside_.insert(&operation);
   if (operation.code == OpCode::Send && random_.chance(plan_.short_send)) shorten(operation);
   inner_->start(operation);
 }
@@ -169,31 +168,37 @@ void SimDriver::take_in(Event event) {
   rewrite(event);
   if (operation.code == OpCode::Recv && event.result > 0) {
     if (random_.chance(plan_.short_recv)) split(event);
-    if (random_.chance(plan_.no_buffers)) end_early(event, -error_number::kENOBUFS);
+    if (random_.chance(plan_.no_buffers)) end_early(operation, -error_number::kENOBUFS);
   }
   if (operation.code == OpCode::Accept && event.result >= 0 && random_.chance(plan_.emfile)) {
-    end_early(event, -error_number::kEMFILE);
+    end_early(operation, -error_number::kEMFILE);
   }
   const bool moved_bytes =
       (operation.code == OpCode::Recv || operation.code == OpCode::Send) && event.result > 0;
-  if (moved_bytes && random_.chance(plan_.reset)) {
-    broken_.insert(key_of(*operation.handle));
-    break_connection(operation.handle->native);
-  }
+  if (moved_bytes && random_.chance(plan_.reset)) break_connection(*operation.handle);
   deliver(event);
+}
+
+/// From here on everything on the handle fails. Its close, which has to follow, resets a TCP peer.
+void SimDriver::break_connection(const Handle& handle) {
+  if (!broken_.insert(key_of(handle)).second) return;
+  net::NativeSocketSystem().set_abortive_close(handle.native);
+  for (Operation* operation : inside_) {
+    if (operation->handle == &handle) end_early(*operation, -error_number::kECONNRESET);
+  }
 }
 
 /// Nothing that the kernel did is taken back: the operation is cancelled, and its last event then carries
 /// `error`.
-void SimDriver::end_early(const Event& event, std::int32_t error) {
-  if (!event.more || !ending_.emplace(event.operation, error).second) return;
-  inner_->cancel(*event.operation);
+void SimDriver::end_early(Operation& operation, std::int32_t error) {
+  if (inside_.contains(&operation) && ending_.emplace(&operation, error).second) inner_->cancel(operation);
 }
 
 void SimDriver::rewrite(Event& event) {
   Operation& operation = *event.operation;
   if (operation.code == OpCode::Send) restore(operation);
   if (!event.more) {
+    inside_.erase(&operation);
     if (const auto ending = ending_.find(&operation); ending != ending_.end()) {
       if (event.result == -error_number::kECANCELED && !operation.cancel_requested)
         event.result = ending->second;

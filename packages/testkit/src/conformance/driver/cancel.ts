@@ -45,7 +45,7 @@ export function driverCancelSuite(
 
   itWithPorts(runner, setup, 'a cancelled accept loses no connection', async (scene) => {
     const port = scene.port();
-    const listener = scene.listen(port);
+    const listener = await scene.listen(port);
     let accepted = 0;
     const clients = [];
     for (let round = 0; round < 20; round++) {

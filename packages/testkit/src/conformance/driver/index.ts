@@ -13,6 +13,7 @@ export function driverSuite(runner: TestRunner, setup: TestSetup<DriverFixture>,
     backend: traits.backend,
     abortSeenAs: traits.abortSeenAs ?? 'reset',
     refusedResult: traits.refusedResult ?? -111,
+    descriptors: traits.descriptors ?? true,
     stressRounds: traits.stressRounds ?? 1000,
   } as const;
   runner.describe('life', () => driverLifeSuite(runner, setup, full));

@@ -105,7 +105,7 @@ function closeTests(runner: TestRunner, setup: TestSetup<DriverFixture>): void {
     const port = scene.port();
     const [first, second] = await scene.pairs(port, 2);
     assert.ok(first !== undefined && second !== undefined);
-    const listener = scene.listen(port);
+    const listener = await scene.listen(port);
     const probes = [
       scene.accept(listener),
       scene.recv(first.near),
@@ -145,8 +145,8 @@ function closeTests(runner: TestRunner, setup: TestSetup<DriverFixture>): void {
     const handler = { asyncResource: null, onCompletion() {} };
     const segments = new scene.core.SegmentList(port);
     segments.add(pattern(10));
+    await assert.rejects(scene.listen(port), (error) => codeOf(error) === 'ERR_IOCP_PORT_CLOSED');
     const calls = [
-      () => scene.listen(port),
       () => port.submitAccept(near, handler),
       () => port.submitConnect(near, handler),
       () => port.submitRecv(near, handler),

@@ -33,10 +33,12 @@ export interface DriverFixture {
 export interface DriverTraits {
   /** Name that `port.info.backend` must have. */
   readonly backend: string;
-  /** What the peer sees of an abortive close. Default `'reset'`. */
-  readonly abortSeenAs?: 'reset' | 'end';
+  /** What the peer sees of an abortive close; `'either'` where the system does both. Default `'reset'`. */
+  readonly abortSeenAs?: 'reset' | 'end' | 'either';
   /** Result of a CONNECT that nobody answers. Default -111 (ECONNREFUSED). */
   readonly refusedResult?: number;
+  /** Whether `socket.fd` tells a descriptor. Default true; without it, -1. */
+  readonly descriptors?: boolean;
   /** Rounds of the stress tests. Default 1000. */
   readonly stressRounds?: number;
 }
@@ -78,7 +80,7 @@ export class PortScene {
 
   // Operations, each with a probe of its own.
 
-  listen(port: CompletionPort, options: Partial<SocketListenOptions> = {}): Socket {
+  listen(port: CompletionPort, options: Partial<SocketListenOptions> = {}): Promise<Socket> {
     return port.listen({ ...this.#fixture.listenOptions(), ...options });
   }
 
@@ -134,7 +136,7 @@ export class PortScene {
 
   /** Connections to one listener, which is closed again. */
   async pairs(port: CompletionPort, count: number): Promise<SocketPair[]> {
-    const listener = this.listen(port);
+    const listener = await this.listen(port);
     const accept = this.accept(listener);
     const pairs: SocketPair[] = [];
     for (let index = 0; index < count; index++) {

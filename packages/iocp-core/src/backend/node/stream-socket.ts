@@ -1,0 +1,62 @@
+/** Making, resetting and closing the sockets of `node:net`. */
+
+import { fstatSync } from 'node:fs';
+import { Socket } from 'node:net';
+import type { NativeOpenOptions } from '../../port/binding.js';
+import { nativeError, resultOf } from './errors.js';
+
+/** A socket on its way to the remote address. Half-open, paused, and not holding the process. */
+export function connectingSocket({ remote, local }: NativeOpenOptions): Socket {
+  const socket = new Socket({ allowHalfOpen: true });
+  socket.pause();
+  if ('path' in remote) socket.connect({ path: remote.path });
+  else socket.connect({ ...remote, ...(local && { localAddress: local.host, localPort: local.port }) });
+  // Only now: before, there is no handle, and it would be put off until the connection is made.
+  return socket.unref();
+}
+
+/**
+ * Takes over a descriptor.
+ * @throws EBADF, ENOTSOCK, EPROTOTYPE when it is no stream socket
+ */
+export function socketOfDescriptor(fd: number): Socket {
+  requireSocket(fd);
+  try {
+    const socket = new Socket({
+      fd,
+      allowHalfOpen: true,
+      readable: true,
+      writable: true,
+      manualStart: true,
+    } as {
+      fd: number;
+    });
+    socket.pause();
+    return socket.unref();
+  } catch (error) {
+    const { code } = error as { code?: string };
+    throw nativeError(code === 'ERR_INVALID_FD_TYPE' ? 'EPROTOTYPE' : (code ?? 'EINVAL'), 'open');
+  }
+}
+
+function requireSocket(fd: number): void {
+  let isSocket: boolean;
+  try {
+    isSocket = fstatSync(fd).isSocket();
+  } catch (error) {
+    throw Object.assign(new Error('fstat'), { errno: -resultOf(error), syscall: 'fstat' });
+  }
+  if (!isSocket) throw nativeError('ENOTSOCK', 'fstat');
+}
+
+/** True while libuv sends the end of the stream. It refuses to reset a socket then, and `net.Socket` would never close. */
+export function isSendingEnd(socket: Socket): boolean {
+  return socket.writableEnded && !socket.writableFinished && socket.writableLength === 0 && !socket.destroyed;
+}
+
+/** Closes the descriptor at once and resets the peer, which a Unix socket cannot: there it is the end. */
+export function resetSocket(socket: Socket, unix: boolean): void {
+  // By itself this waits for everything written; that it was asked for is remembered by destroy.
+  if (!unix && !socket.destroyed) socket.resetAndDestroy();
+  socket.destroy();
+}

@@ -1,0 +1,23 @@
+// What a project that has installed the packages does with them; printed is what the port says of itself.
+exports.exchange = async ({ CompletionPort }, { stack }, { connect, listen }, { memoryPair }) => {
+  const completionPort = new CompletionPort();
+  const listener = await listen({ host: '127.0.0.1', port: 0, completionPort });
+  const { address, port } = listener.address();
+  const [client, server] = await Promise.all([
+    connect({ host: address, port, completionPort }),
+    listener.accept(),
+  ]);
+  await client.send('over tcp');
+  const received = Buffer.from(await server.read()).toString();
+  if (received !== 'over tcp') throw new Error(`Received "${received}"`);
+  await Promise.all([client.close(), server.close(), listener.close()]);
+  const { backend, rejected } = completionPort.info;
+  await completionPort.close();
+
+  const { near, far } = memoryPair();
+  if ((await stack(near, 'client', [])) !== near)
+    throw new Error('stack() of no layers is not the channel itself');
+  near.abort();
+  far.abort();
+  console.log(JSON.stringify({ backend, rejected }));
+};

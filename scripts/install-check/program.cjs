@@ -1,0 +1,11 @@
+const { exchange } = require('./exchange.cjs');
+
+exchange(
+  require('@iocp/core'),
+  require('@iocp/core/layer'),
+  require('@iocp/tcp'),
+  require('@iocp/testkit'),
+).catch((error) => {
+  console.error(error);
+  process.exitCode = 1;
+});

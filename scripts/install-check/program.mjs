@@ -1,0 +1,7 @@
+import * as core from '@iocp/core';
+import * as layer from '@iocp/core/layer';
+import * as tcp from '@iocp/tcp';
+import * as testkit from '@iocp/testkit';
+import { exchange } from './exchange.cjs';
+
+await exchange(core, layer, tcp, testkit);

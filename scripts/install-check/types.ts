@@ -1,0 +1,17 @@
+// Checked as types.mts and as types.cts: both find the declarations of their kind.
+import { CompletionPort, type PortInfo } from '@iocp/core';
+import type { Channel, Layer } from '@iocp/core/layer';
+import { listen, type TcpConnection } from '@iocp/tcp';
+import { assertNoLeaks } from '@iocp/testkit';
+
+export const nothing: Layer = { name: 'nothing', wrap: async (lower: Channel) => lower };
+
+export async function info(): Promise<PortInfo> {
+  const completionPort = new CompletionPort();
+  const listener = await listen({ host: '127.0.0.1', port: 0, completionPort, layers: [nothing] });
+  const accepted: TcpConnection | null = await listener.accept();
+  // @ts-expect-error: a number is no bytes.
+  await accepted?.send(1);
+  await assertNoLeaks(completionPort);
+  return completionPort.info;
+}

@@ -1,0 +1,117 @@
+// npm run test:windows: the tests with Node.js for Windows, under Wine.
+import { join } from 'node:path';
+import { nodeProgram } from '../node-versions.mjs';
+import { buildNative, countTests, Failure, node, root, step } from '../steps.mjs';
+import { readFiles } from '../test-results.mjs';
+import { refreshTree } from './tree.mjs';
+import { checkWine, Wine, windowsPath } from './wine.mjs';
+
+const usage =
+  'usage: npm run test:windows -- [--node 20|22] [--backend iocp|node] [--package <folder>] [arguments for vitest]';
+
+const packages = [
+  'packages/iocp-core',
+  'packages/tcp',
+  'packages/testkit',
+  'packages/conformance',
+  'apps/echo',
+  'examples',
+];
+/** Those whose tests run once for each backend. */
+const testsEachBackend = new Set(['packages/iocp-core', 'packages/tcp', 'packages/conformance']);
+const backends = ['iocp', 'node'];
+// Wine 8 cannot run newer ones.
+const nodeMajors = ['20', '22'];
+
+/** Files that have nothing to run on Windows, and why. Any other file in which no test runs fails the run. */
+const notOnWindows = {
+  'packages/conformance/test/descriptors.test.ts': 'Windows has no limit of descriptors to set',
+  'packages/conformance/test/forbidden/forbidden.test.ts': 'Windows has neither io_uring nor seccomp',
+  'packages/tcp/test/exhaustion.test.ts': 'Windows has no limit of descriptors to set',
+};
+
+/** The prefix and the copy of the repository, kept between runs. */
+const cache = join(root, 'build-windows');
+
+function parse(args) {
+  const options = { major: '20', backend: undefined, chosen: packages, forVitest: [] };
+  const rest = [...args];
+  const value = (name, allowed) => {
+    const given = rest.shift();
+    if (!allowed.includes(given)) throw new Failure(`${name} takes ${allowed.join(', ')}.\n${usage}`);
+    return given;
+  };
+  while (rest.length > 0) {
+    const arg = rest.shift();
+    if (arg === '--node') options.major = value(arg, nodeMajors);
+    else if (arg === '--backend') options.backend = value(arg, backends);
+    else if (arg === '--package') options.chosen = [value(arg, packages)];
+    else options.forVitest.push(arg);
+  }
+  return options;
+}
+
+/** Runs the tests under Wine: of all packages and backends, unless the arguments say otherwise. */
+export async function testWindows(args) {
+  const { major, backend, chosen, forVitest } = parse(args);
+  checkWine();
+  if (backend !== 'node') {
+    await step('building for Windows', () => node([buildNative, '--target', 'win32-x64'], { quiet: true }));
+  }
+  const program = nodeProgram(major, 'win32-x64');
+  const tree = join(cache, 'tree');
+  const wine = new Wine(join(cache, 'prefix'));
+  await step('copying for Windows', () => refreshTree(tree));
+  try {
+    await step('preparing Wine', async () => wine.prepare());
+    await countTests('test:windows', async ({ IOCP_TEST_RESULTS: results }) => {
+      const env = {
+        IOCP_TEST_RESULTS: windowsPath(results),
+        NO_COLOR: '1',
+        IOCP_TEST_WINE: '1',
+        ...selection(backend),
+      };
+      const vitest = windowsPath(join(tree, 'node_modules', 'vitest', 'vitest.mjs'));
+      const partial = forVitest.length > 0;
+      const problems = [];
+      for (const name of chosen) {
+        const extra = partial ? [...forVitest, '--passWithNoTests'] : [];
+        const code = await wine.run(program, [vitest, 'run', ...extra], { cwd: join(tree, name), env });
+        if (code !== 0) problems.push(`${name}: exit code ${code}`);
+      }
+      if (!partial) problems.push(...whatDidNotRun(results, chosen, backend));
+      if (problems.length > 0) throw new Failure(problems.join('\n'));
+    });
+  } finally {
+    wine.stop();
+  }
+}
+
+/** One backend alone: the tests of the others are reported as skipped. */
+function selection(backend) {
+  if (backend === undefined) return {};
+  return { IOCP_TEST_WITHOUT: backends.filter((name) => name !== backend).join(',') };
+}
+
+/** A run is worth something only if everything ran: every file, and every backend in every package that has them. */
+function whatDidNotRun(results, chosen, backend) {
+  const problems = [];
+  const files = readFiles(results).map(({ name, tests }) => ({
+    // From Z:\...\tree\packages\... or with forward slashes, as vitest gives it.
+    name: name.replaceAll('\\', '/').split('/build-windows/tree/')[1],
+    ran: tests.filter(({ status }) => status === 'passed' || status === 'failed'),
+  }));
+  for (const { name, ran } of files) {
+    if (ran.length === 0 && notOnWindows[name] === undefined) problems.push(`${name}: no test ran`);
+  }
+  for (const name of chosen.filter((folder) => testsEachBackend.has(folder))) {
+    const ran = files.filter((file) => file.name.startsWith(`${name}/`)).flatMap((file) => file.ran);
+    for (const each of backend === undefined ? backends : [backend]) {
+      const belongs = (title) => title === each || title.endsWith(` on ${each}`);
+      if (!ran.some(({ ancestorTitles }) => ancestorTitles.some(belongs))) {
+        problems.push(`${name}: no test ran on ${each}`);
+      }
+    }
+  }
+  return problems;
+}

@@ -1,0 +1,65 @@
+/** What tests need to know about the system they run on. */
+
+import { basename, join } from 'node:path';
+
+/** As `PortOptions` names them. */
+export type Backend = 'io_uring' | 'epoll' | 'iocp' | 'node';
+
+/** Backends that must work on each platform. One that does not makes its tests fail: skipping would hide it. */
+const platformBackends: Partial<Record<NodeJS.Platform, readonly Backend[]>> = {
+  linux: ['io_uring', 'epoll', 'node'],
+  win32: ['iocp', 'node'],
+};
+
+/** The backends of this platform. */
+export const systemBackends = platformBackends[process.platform] ?? ['node'];
+
+/**
+ * Those that are left out: machines where one is forbidden name it in `IOCP_TEST_WITHOUT` (several with commas). Their
+ * tests are to be reported as skipped.
+ */
+const without = (process.env.IOCP_TEST_WITHOUT ?? '').split(',');
+
+/** The backends to test. */
+export const backendsUnderTest: readonly Backend[] = systemBackends.filter((name) => !without.includes(name));
+
+/** Why the tests of a backend are skipped, or undefined when they run. */
+export function exclusionOf(backend: Backend): string | undefined {
+  return without.includes(backend) ? 'excluded by IOCP_TEST_WITHOUT' : undefined;
+}
+
+export const onWindows = process.platform === 'win32';
+
+/** Set where Windows is Wine: what it does differently from Windows is said where this is used. */
+export const underWine = process.env.IOCP_TEST_WINE !== undefined;
+
+/**
+ * How often a test of a reset may be tried again. Wine shuts a socket down before it closes it: when the peer of one that
+ * is reset is quick enough, it sees an end.
+ */
+export const resetRetries = underWine ? 5 : 0;
+
+/**
+ * Where a backend can connect by a path. On Windows `node:net` has named pipes for that. The addon has the Unix sockets of
+ * Windows, but Wine, which is what these tests know of Windows, has none.
+ */
+export function pathKind(backend: Backend): 'unix' | 'pipe' | 'none' {
+  if (!onWindows) return 'unix';
+  return backend === 'node' ? 'pipe' : 'none';
+}
+
+/** The addon's sockets where they are Wine's, which have neither the times of keep-alive nor `tcpInfo()`. */
+export function isWineSocket(backend: Backend): boolean {
+  return backend === 'iocp' && underWine;
+}
+
+/** A path to listen at, in a folder that is there; named pipes have a space of their own. */
+export function socketPath(folder: string, name: string): string {
+  return onWindows ? `\\\\.\\pipe\\${basename(folder)}-${name}` : join(folder, name);
+}
+
+/** Whether this Node.js has the option `reusePort` of `server.listen`, which the backend `node` needs. */
+export const nodeHasReusePort = (() => {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
+})();
