@@ -1,5 +1,6 @@
 import { basename, join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { underWine } from './system.shared.js';
 
 /** Where scripts/run.mjs wants the results as JSON, to count them over all packages. */
 const results = process.env.IOCP_TEST_RESULTS;
@@ -10,6 +11,8 @@ export default defineConfig({
     environment: 'node',
     include: ['test/**/*.test.ts'],
     pool: 'forks',
+    // Programs start slowly under Wine.
+    testTimeout: underWine ? 30_000 : 5_000,
     reporters: results
       ? ['default', ['json', { outputFile: join(results, `${basename(process.cwd())}.json`) }]]
       : ['default'],

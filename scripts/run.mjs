@@ -115,6 +115,17 @@ async function testTsan() {
   );
 }
 
+/** The binaries that are published, and what is published with them. */
+async function testPrebuilds(targets) {
+  await setUp(testMinimum);
+  await step('building the binaries to publish', () =>
+    node([join(corePackage, 'scripts', 'build-prebuilds.mjs'), ...targets], { quiet: true }),
+  );
+  await step('installing the packages with and without them', () =>
+    pnpm(['run', 'check:installs'], { quiet: true }),
+  );
+}
+
 async function testUnderWine(args) {
   await setUp(testMinimum);
   await testWindows(args);
@@ -141,6 +152,7 @@ const commands = {
   test,
   'test:asan': testAsan,
   'test:tsan': testTsan,
+  'test:prebuilds': testPrebuilds,
   'test:nodes': testWithEachNode,
   'test:runtimes': testElsewhere,
   'test:arm64': testEmulated,

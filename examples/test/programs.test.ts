@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { backendsUnderTest, nodeHasReusePort } from '../../system.shared.js';
+import { backendsUnderTest, nodeHasReusePort, onWindows, pathKind } from '../../system.shared.js';
 
 const folder = fileURLToPath(new URL('..', import.meta.url));
 
@@ -20,10 +20,12 @@ const expectations: Readonly<Record<string, RegExp>> = {
 const programs = readdirSync(folder).filter((name) => name.endsWith('.mjs'));
 
 describe.each(backendsUnderTest)('on %s', (backend) => {
-  // Several listeners on one port: `node:net` knows them from Node.js 22.12 and 23.1 on.
-  const runnable = programs.filter(
-    (name) => name !== 'workers.mjs' || backend !== 'node' || nodeHasReusePort,
-  );
+  const lacking = new Set([
+    // Several listeners on one port: Windows has none, `node:net` knows them from Node.js 22.12 and 23.1 on.
+    ...(onWindows || (backend === 'node' && !nodeHasReusePort) ? ['workers.mjs'] : []),
+    ...(pathKind(backend) === 'unix' ? [] : ['unix-socket.mjs']),
+  ]);
+  const runnable = programs.filter((name) => !lacking.has(name));
   it.each(runnable)('%s runs to its end', { timeout: 30_000 }, (program) => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [program], {
       cwd: folder,

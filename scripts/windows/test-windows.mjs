@@ -55,42 +55,54 @@ function parse(args) {
 export async function testWindows(args) {
   const { major, backend, chosen, forVitest } = parse(args);
   checkWine();
-  if (backend !== 'node') {
-    await step('building for Windows', () => node([buildNative, '--target', 'win32-x64'], { quiet: true }));
-  }
-  const program = nodeProgram(major, 'win32-x64');
-  const tree = join(cache, 'tree');
   const wine = new Wine(join(cache, 'prefix'));
-  await step('copying for Windows', () => refreshTree(tree));
+  const tree = join(cache, 'tree');
+  let interrupted = false;
+  const interrupt = () => {
+    interrupted = true;
+    wine.stop();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, interrupt);
   try {
     await step('preparing Wine', async () => wine.prepare());
-    await countTests('test:windows', async ({ IOCP_TEST_RESULTS: results }) => {
-      const env = {
-        IOCP_TEST_RESULTS: windowsPath(results),
-        NO_COLOR: '1',
-        IOCP_TEST_WINE: '1',
-        ...selection(backend),
-      };
-      const vitest = windowsPath(join(tree, 'node_modules', 'vitest', 'vitest.mjs'));
-      const partial = forVitest.length > 0;
+    if (backend !== 'node') {
+      const native = [buildNative, '--target', 'win32-x64', ...(chosen === packages ? ['--tests'] : [])];
+      await step('building for Windows', () =>
+        node(native, { quiet: true, env: { WINEPREFIX: wine.folder } }),
+      );
+    }
+    await step('copying for Windows', () => refreshTree(tree));
+    const program = nodeProgram(major, 'win32-x64');
+    const vitest = windowsPath(join(tree, 'node_modules', 'vitest', 'vitest.mjs'));
+    await countTests(`test:windows:${major}`, async ({ IOCP_TEST_RESULTS: results }) => {
+      const env = { ...settings(backend), IOCP_TEST_RESULTS: windowsPath(results) };
+      const isPartial = forVitest.length > 0;
       const problems = [];
       for (const name of chosen) {
-        const extra = partial ? [...forVitest, '--passWithNoTests'] : [];
+        if (interrupted) throw new Failure('interrupted');
+        const extra = isPartial ? [...forVitest, '--passWithNoTests'] : [];
         const code = await wine.run(program, [vitest, 'run', ...extra], { cwd: join(tree, name), env });
         if (code !== 0) problems.push(`${name}: exit code ${code}`);
       }
-      if (!partial) problems.push(...whatDidNotRun(results, chosen, backend));
+      if (!isPartial) problems.push(...whatDidNotRun(results, chosen, backend));
       if (problems.length > 0) throw new Failure(problems.join('\n'));
     });
   } finally {
     wine.stop();
+    for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, interrupt);
   }
 }
 
-/** One backend alone: the tests of the others are reported as skipped. */
-function selection(backend) {
-  if (backend === undefined) return {};
-  return { IOCP_TEST_WITHOUT: backends.filter((name) => name !== backend).join(',') };
+/** What the tests are to know. Of one backend alone, the tests of the others are reported as skipped. */
+function settings(backend) {
+  return {
+    NO_COLOR: '1',
+    IOCP_TEST_WINE: '1',
+    // Programs for Linux are out of reach.
+    IOCP_TEST_REQUIRE_PROGRAMS: undefined,
+    IOCP_TEST_WITHOUT:
+      backend === undefined ? undefined : backends.filter((name) => name !== backend).join(','),
+  };
 }
 
 /** A run is worth something only if everything ran: every file, and every backend in every package that has them. */

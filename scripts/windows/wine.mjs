@@ -33,12 +33,13 @@ export function windowsPath(path) {
 }
 
 export class Wine {
-  #folder;
+  /** Where the prefix is. */
+  folder;
   #env;
 
   /** @param folder where the prefix is kept between runs */
   constructor(folder) {
-    this.#folder = folder;
+    this.folder = folder;
     this.#env = {
       ...process.env,
       WINEPREFIX: folder,
@@ -52,13 +53,13 @@ export class Wine {
 
   /** Makes the prefix unless an earlier run has: Windows 10, with the library that Wine lacks. */
   prepare() {
-    const finished = join(this.#folder, 'prepared');
+    const finished = join(this.folder, 'prepared');
     if (existsSync(finished)) return;
-    rmSync(this.#folder, { recursive: true, force: true });
-    mkdirSync(this.#folder, { recursive: true });
+    rmSync(this.folder, { recursive: true, force: true });
+    mkdirSync(this.folder, { recursive: true });
     this.#tool('wineboot', ['--init']);
     this.#tool('wine', ['reg', 'add', 'HKCU\\Software\\Wine', '/v', 'Version', '/d', 'win10', '/f']);
-    const shim = join(this.#folder, 'drive_c', 'windows', 'system32', 'bcryptprimitives.dll');
+    const shim = join(this.folder, 'drive_c', 'windows', 'system32', 'bcryptprimitives.dll');
     if (!existsSync(shim)) this.#tool(compiler, ['-O2', '-shared', '-o', shim, shimSource, '-ladvapi32']);
     writeFileSync(finished, '');
   }
@@ -68,7 +69,7 @@ export class Wine {
    * Wine cannot write to the pipes of the outside; it is printed as it comes.
    */
   async run(program, args, { cwd, env = {} }) {
-    const log = join(this.#folder, 'output.log');
+    const log = join(this.folder, 'output.log');
     const output = openSync(log, 'w+');
     try {
       const child = spawn('wine', [program, ...args], {

@@ -46,7 +46,8 @@ export interface TcpConnectionOptions extends ChannelOptions, ConnectionOptions 
   readonly socketOptions?: SocketOptions | undefined;
   /**
    * Aborts the connection with `ERR_CHANNEL_IDLE` when nothing was sent or received for this many milliseconds, or calls
-   * the handler `idle` when there is one. Coarse: up to a quarter later. Default 0: never.
+   * the handler `idle` when there is one. Coarse: up to a quarter later. What the peer acknowledges of a long write counts;
+   * where the system does not tell (the backend `node`), a write counts when it is through. Default 0: never.
    */
   readonly idleMs?: number | undefined;
   /**

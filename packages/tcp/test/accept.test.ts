@@ -1,4 +1,3 @@
-
 import net from 'node:net';
 import { expect, test } from 'vitest';
 import {

@@ -1,4 +1,3 @@
-
 import { type BackendChoice, CompletionPort } from '@iocp/core';
 import { whenQuiet } from '@iocp/testkit';
 import { expect, test } from 'vitest';

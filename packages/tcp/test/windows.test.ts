@@ -14,7 +14,8 @@ onEachBackend('Windows', (fixture) => {
     expect(await codeOf(fixture.connect({ path }))).toBe('ENOENT');
     const listener = await fixture.listen({ path, noDelay: true, keepAlive: true }, echoHandlers);
     expect(listener.address()).toMatchObject({ address: path, port: 0 });
-    expect(await codeOf(fixture.listen({ path }))).toBe('EADDRINUSE');
+    // Wine lets several listen at one name.
+    if (!underWine) expect(await codeOf(fixture.listen({ path }))).toBe('EADDRINUSE');
     const client = await fixture.connect({ path });
     client.setNoDelay(false);
     await client.send('through a pipe');

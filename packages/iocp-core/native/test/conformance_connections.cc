@@ -127,6 +127,34 @@ void accept_can_be_cancelled_and_started_again(const Backend& backend) {
   static_cast<void>(port.next_accepted(port.accept(listener)));
 }
 
+void a_cancelled_accept_loses_no_connection(const Backend& backend) {
+  TestPort port(backend);
+  const HandleRef listener = port.listen();
+  std::vector<Peer> peers;
+  std::vector<HandleRef> accepted;
+  const auto take = [&](Token accept) {
+    const std::vector<HandleRef>& all = port.outcome(accept).accepted;
+    accepted.insert(accepted.end(), all.begin(), all.end());
+  };
+  for (int round = 0; round < 30; ++round) {
+    const Token canceled = port.accept(listener);
+    for (int turns = round % 3; turns > 0; --turns) port.turn();
+    for (int i = 0; i < 5; ++i) peers.emplace_back(port, listener);
+    for (int turns = round % 4; turns > 0; --turns) port.turn();
+    port.cancel(canceled);
+    check_equal(port.finish(canceled), -error_number::kECANCELED, "the result of the accept");
+    take(canceled);
+  }
+  const Token last = port.accept(listener);
+  port.run_until([&] { return accepted.size() + port.outcome(last).accepted.size() == peers.size(); },
+                 "every connection is accepted");
+  take(last);
+  for (const HandleRef handle : accepted) {
+    check_equal(port.finish(port.send(handle, "welcome")), 7, "the result of a send");
+  }
+  for (Peer& peer : peers) check_equal(peer.read(port, 7), std::string("welcome"), "what a peer got");
+}
+
 constexpr Assertion kAssertions[] = {
     {"accepts many connections", accepts_many_connections},
     {"accepted sockets work", accepted_sockets_work},
@@ -136,6 +164,7 @@ constexpr Assertion kAssertions[] = {
     {"a connect to nobody is refused", connect_to_nobody_is_refused},
     {"a connect that waits can be cancelled", a_connect_that_waits_can_be_cancelled},
     {"an accept can be cancelled and started again", accept_can_be_cancelled_and_started_again},
+    {"a cancelled accept loses no connection", a_cancelled_accept_loses_no_connection},
 };
 
 }  // namespace

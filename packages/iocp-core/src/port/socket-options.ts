@@ -12,6 +12,8 @@ import type { NativeSocketOptions } from './binding.js';
 /**
  * Options of a socket. What the system does not have fails with `ENOPROTOOPT`; those marked Linux do so on Windows.
  * Defaults are the system's. See tcp(7), socket(7), ip(7) and ipv6(7), and for Windows the socket options of Winsock.
+ * The backend `node` has only `noDelay`, `keepAlive` and `keepAliveIdle`, and `reusePort` of listening sockets from Node.js
+ * 22.12 and 23.1 on.
  */
 export interface SocketOptions {
   /** `TCP_NODELAY`: small writes leave at once. */

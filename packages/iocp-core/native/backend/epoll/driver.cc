@@ -10,10 +10,10 @@
 #include <utility>
 
 #include "backend/epoll/attempt.h"
-#include "core/event_queue.h"
-#include "core/operation_queue.h"
 #include "backend/posix/descriptor.h"
 #include "backend/posix/errno.h"
+#include "core/event_queue.h"
+#include "core/operation_queue.h"
 
 namespace iocp {
 namespace {

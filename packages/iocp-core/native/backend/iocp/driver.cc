@@ -3,6 +3,7 @@
 #include <winsock2.h>
 #include <ws2tcpip.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "backend/iocp/poller.h"
@@ -18,6 +19,9 @@ namespace {
 
 /// Slots that one socket fills before it is the turn of the others.
 constexpr int kReceivesPerTurn = 8;
+
+/// A send holds its memory in place until the last byte has gone: what is longer goes in parts, as short sends.
+constexpr std::size_t kSendBytesMax = std::size_t{4} << 20;
 
 /// For the end of a port: how long packets are waited for that the system still has, although their sockets are closed.
 constexpr int kLastPacketRounds = 100;
@@ -321,12 +325,15 @@ void IocpDriver::end_receive(IocpSocket& socket, std::int32_t result) {
 void IocpDriver::start_send(IocpSocket& socket, const Operation& operation) {
   std::vector<WSABUF>& pieces = socket.send.pieces;
   pieces.clear();
+  std::size_t room = kSendBytesMax;
   const auto add = [&](const IoVector& vector) {
-    pieces.push_back({.len = static_cast<ULONG>(vector.length), .buf = static_cast<char*>(vector.base)});
+    const std::size_t length = std::min(vector.length, room);
+    pieces.push_back({.len = static_cast<ULONG>(length), .buf = static_cast<char*>(vector.base)});
+    room -= length;
   };
   if (operation.gathered()) {
-    for (const IoVector& vector : std::span(operation.gather->vectors).subspan(operation.vector_first))
-      add(vector);
+    const auto& vectors = operation.gather->vectors;
+    for (std::size_t i = operation.vector_first; i < vectors.size() && room > 0; ++i) add(vectors[i]);
   } else {
     add(operation.vector);
   }

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "backend/iocp/kernel_handle.h"
 #include "backend/iocp/packet.h"

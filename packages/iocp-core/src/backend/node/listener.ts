@@ -1,5 +1,6 @@
 /** A listening socket. */
 
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, renameSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -176,7 +177,7 @@ function listenError(error: unknown, path: string | undefined): Error {
  * drivers, it is for whoever listened to remove it: it is moved out of the way meanwhile.
  */
 function keepingFile(path: string, close: () => void): void {
-  const aside = `${path}.closing`;
+  const aside = `${path}.${randomUUID()}`;
   const kept = !path.startsWith('\0') && process.platform !== 'win32' && rename(path, aside);
   close();
   if (kept) rename(aside, path);

@@ -22,15 +22,7 @@ export function connectingSocket({ remote, local }: NativeOpenOptions): Socket {
 export function socketOfDescriptor(fd: number): Socket {
   requireSocket(fd);
   try {
-    const socket = new Socket({
-      fd,
-      allowHalfOpen: true,
-      readable: true,
-      writable: true,
-      manualStart: true,
-    } as {
-      fd: number;
-    });
+    const socket = new Socket({ fd, allowHalfOpen: true, readable: true, writable: true });
     socket.pause();
     return socket.unref();
   } catch (error) {

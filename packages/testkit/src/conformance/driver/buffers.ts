@@ -71,7 +71,8 @@ export function driverBufferSuite(runner: TestRunner, setup: TestSetup<DriverFix
       assert.ok(greedy !== undefined && modest !== undefined);
       const held: Lease[] = [];
       const hoard = scene.recv(greedy.far, { onSlot: (bytes) => held.push(lease(bytes)) });
-      const flood = scene.send(greedy.near, [pattern(5_000_000)]);
+      // More than kernels take in before any of it is read.
+      const flood = scene.send(greedy.near, [pattern(20_000_000)]);
       await whenQuiet(() => held.length, 5);
       const recv = scene.recv(modest.far);
       await scene.send(modest.near, [pattern(10)]).settled();
