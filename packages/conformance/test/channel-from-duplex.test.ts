@@ -61,7 +61,7 @@ const netRunner: typeof runner = {
   ...runner,
   it: (name, body) =>
     underWine && name === tooManyBuffersForWine
-      ? void it.skip(`${name} (not under Wine: more than 1024 buffers)`)
+      ? void it.skip(`${name} (not under Wine: more than 1024 buffers)`, body)
       : runner.it(name, body),
 };
 

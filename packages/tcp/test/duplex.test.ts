@@ -15,7 +15,7 @@ import { pipeline } from 'node:stream/promises';
 import tls from 'node:tls';
 import { pattern, withSeed } from '@iocp/testkit';
 import { expect, test } from 'vitest';
-import { isWineSocket, resetRetries } from '../../../system.shared.js';
+import { isWineSocket, underWine } from '../../../system.shared.js';
 import { collect, dialNet, hasProgram, onEachBackend, resetOf, run, serveNet } from './support.js';
 
 onEachBackend('toDuplex', (fixture) => {
@@ -40,9 +40,7 @@ onEachBackend('toDuplex', (fixture) => {
     expect(readFileSync(join(directory, 'out')).equals(whole)).toBe(true);
   });
 
-  test('destroy(error) resets the peer, and the reset of a peer is an error event', {
-    retry: resetRetries,
-  }, async () => {
+  test('destroy(error) resets the peer', async () => {
     const listener = await fixture.listen();
     const socket = await dialNet(listener);
     const duplex = (await listener.accept())?.toDuplex();
@@ -50,10 +48,16 @@ onEachBackend('toDuplex', (fixture) => {
     duplex?.on('error', () => {});
     duplex?.destroy(new Error('enough'));
     await reset;
-    const second = await dialNet(listener);
-    const other = (await listener.accept())?.toDuplex();
-    second.resetAndDestroy();
-    expect((await once(other as Readable, 'error'))[0]).toMatchObject({ code: 'ECONNRESET' });
+  });
+
+  // Under Wine a reset comes as an end first, and that is no error.
+  test.skipIf(underWine)('the reset of a peer is an error event', async () => {
+    const listener = await fixture.listen();
+    const socket = await dialNet(listener);
+    const duplex = (await listener.accept())?.toDuplex() as Readable;
+    const failed = once(duplex, 'error');
+    socket.resetAndDestroy();
+    expect((await failed)[0]).toMatchObject({ code: 'ECONNRESET' });
   });
 
   test.skipIf(isWineSocket(fixture.backend))('knows addresses and takes socket options', async () => {
