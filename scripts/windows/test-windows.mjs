@@ -46,7 +46,7 @@ function parse(args) {
     if (arg === '--node') options.major = value(arg, nodeMajors);
     else if (arg === '--backend') options.backend = value(arg, backends);
     else if (arg === '--package') options.chosen = [value(arg, packages)];
-    else options.forVitest.push(arg);
+    else if (arg !== '--') options.forVitest.push(arg);
   }
   return options;
 }
