@@ -11,8 +11,9 @@ export default defineConfig({
     environment: 'node',
     include: ['test/**/*.test.ts'],
     pool: 'forks',
-    // Programs start slowly under Wine.
-    testTimeout: underWine ? 30_000 : 5_000,
+    // Under Wine programs start slowly, and system calls take long.
+    testTimeout: underWine ? 90_000 : 5_000,
+    hookTimeout: underWine ? 90_000 : 10_000,
     reporters: results
       ? ['default', ['json', { outputFile: join(results, `${basename(process.cwd())}.json`) }]]
       : ['default'],
