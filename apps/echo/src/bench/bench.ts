@@ -11,7 +11,7 @@ import { describeMachine } from './machine.js';
 import { Progress } from './progress.js';
 import { type IdleScenarioResult, type ScenarioResult, warnings } from './results.js';
 import { idleScenario, type Scenario, shortName, timedScenarios } from './scenarios.js';
-import { type ServerKind, serverKinds } from './servers.js';
+import { type MeasuredBackend, type ServerKind, serverKinds } from './servers.js';
 import { idleTable, legend, timedTable } from './table.js';
 
 interface BenchOptions {
@@ -116,6 +116,7 @@ async function usableServers(
   const unavailable = {
     io_uring: await whyUnavailable('io_uring'),
     epoll: await whyUnavailable('epoll'),
+    node: await whyUnavailable('node'),
   };
   const usable: ServerKind[] = [];
   const leftOut = new Map<string, string[]>();
@@ -129,7 +130,7 @@ async function usableServers(
   return usable;
 }
 
-async function whyUnavailable(backend: 'io_uring' | 'epoll'): Promise<string | undefined> {
+async function whyUnavailable(backend: MeasuredBackend): Promise<string | undefined> {
   try {
     await new CompletionPort({ backend }).close();
     return undefined;

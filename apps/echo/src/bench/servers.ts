@@ -4,6 +4,9 @@ import type { CServerName, CServers } from './c-servers.js';
 import { Child, type Cores } from './child.js';
 import type { Scenario } from './scenarios.js';
 
+/** Backends that servers of the comparison run on. */
+export type MeasuredBackend = 'io_uring' | 'epoll' | 'node';
+
 /** A server of the comparison. */
 export interface ServerKind {
   /** For the table. */
@@ -12,7 +15,7 @@ export interface ServerKind {
   readonly id: string;
   readonly description: string;
   /** What it needs of the system, if anything. */
-  readonly backend?: 'io_uring' | 'epoll';
+  readonly backend?: MeasuredBackend;
   readonly inC?: CServerName;
   /** How to start it for a scenario. */
   command(scenario: Scenario, cServers: CServers): ServerCommand;
@@ -39,7 +42,7 @@ function ours(
   id: string,
   name: string,
   face: string,
-  backend: 'io_uring' | 'epoll',
+  backend: MeasuredBackend,
   description: string,
 ): ServerKind {
   return { id, name, description, backend, command: inNode(face, backend) };
@@ -63,6 +66,7 @@ export const serverKinds: readonly ServerKind[] = [
     'a Node.js stream, piped into itself',
   ),
   ours('epoll', 'iocp epoll', 'lent', 'epoll', 'handlers, lent bytes, on the other backend'),
+  ours('node', 'iocp node', 'lent', 'node', 'handlers, lent bytes, on the backend in JavaScript'),
   { id: nodeServer, name: 'node:net', description: 'what Node.js brings', command: inNode('node', 'auto') },
   {
     id: 'c-epoll',
