@@ -23,9 +23,13 @@ const without = (process.env.IOCP_TEST_WITHOUT ?? '').split(',');
 /** The backends to test. */
 export const backendsUnderTest: readonly Backend[] = systemBackends.filter((name) => !without.includes(name));
 
-/** Why the tests of a backend are skipped, or undefined when they run. */
-export function exclusionOf(backend: Backend): string | undefined {
-  return without.includes(backend) ? 'excluded by IOCP_TEST_WITHOUT' : undefined;
+/**
+ * Why tests are skipped on a backend, or undefined when they run.
+ * @param nativeOnly why the backend `node` cannot be held to them, for tests that are about native code
+ */
+export function exclusionOf(backend: Backend, nativeOnly?: string): string | undefined {
+  if (without.includes(backend)) return 'excluded by IOCP_TEST_WITHOUT';
+  return backend === 'node' ? nativeOnly : undefined;
 }
 
 export const onWindows = process.platform === 'win32';

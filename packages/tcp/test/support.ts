@@ -40,7 +40,7 @@ export interface Fixture {
  */
 export function onEachBackend(name: string, define: (fixture: Fixture) => void, nativeOnly?: string): void {
   describe.each(systemBackends)(`${name} on %s`, (backend) => {
-    const exclusion = exclusionOf(backend) ?? (backend === 'node' ? nativeOnly : undefined);
+    const exclusion = exclusionOf(backend, nativeOnly);
     if (exclusion !== undefined) {
       test.skip(exclusion, () => {});
       return;

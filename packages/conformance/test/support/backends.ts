@@ -9,7 +9,7 @@ export type { Backend };
  */
 export function describeBackends(body: (backend: Backend) => void, nativeOnly?: string): void {
   for (const backend of systemBackends) {
-    const exclusion = exclusionOf(backend) ?? (backend === 'node' ? nativeOnly : undefined);
+    const exclusion = exclusionOf(backend, nativeOnly);
     if (exclusion !== undefined) describe.skip(`${backend} (${exclusion})`, () => body(backend));
     else describe(backend, () => body(backend));
   }

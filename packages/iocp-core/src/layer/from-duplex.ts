@@ -5,6 +5,7 @@ import type { ChannelLimits, ChannelOptions } from './channel-limits.js';
 import { ChannelError } from './errors.js';
 import { leaseOwnerOf } from './lease.js';
 import { copyToArena } from './owned-bytes.js';
+import { isSendingEnd } from './sending-end.js';
 import { flushSoon } from './turn.js';
 import { invalidArgumentType, invalidArgumentValue } from './validate.js';
 
@@ -139,9 +140,7 @@ function destroyedBelow(): ChannelError {
 
 /** A reset, where the medium has one: TCP only. */
 function reset(duplex: Duplex & SocketLike): void {
-  // libuv refuses to reset a socket whose end it is sending, and then net.Socket is never closed at all.
-  const isSendingEnd = duplex.writableEnded && !duplex.writableFinished && duplex.writableLength === 0;
-  if (isSendingEnd) return;
+  if (isSendingEnd(duplex)) return;
   try {
     duplex.resetAndDestroy?.();
   } catch {

@@ -1,6 +1,7 @@
 /** A stream socket that connects or is connected. */
 
 import type { Socket } from 'node:net';
+import { isSendingEnd } from '../../layer/sending-end.js';
 import type { NativeAddress, NativeOpenOptions } from '../../port/binding.js';
 import { CompleteFlag, Operation, ShutdownDirection } from '../../protocol.gen.js';
 import {
@@ -15,7 +16,7 @@ import { Handle, type HandleHost } from './handle.js';
 import { Inbox, type InboxOwner } from './inbox.js';
 import type { Pending } from './pending.js';
 import { OptionValues } from './socket-options.js';
-import { connectingSocket, isSendingEnd, resetSocket, socketOfDescriptor } from './stream-socket.js';
+import { connectingSocket, resetSocket, socketOfDescriptor } from './stream-socket.js';
 
 const nothing = new Uint8Array();
 

@@ -41,11 +41,6 @@ function requireSocket(fd: number): void {
   if (!isSocket) throw nativeError('ENOTSOCK', 'fstat');
 }
 
-/** True while libuv sends the end of the stream. It refuses to reset a socket then, and `net.Socket` would never close. */
-export function isSendingEnd(socket: Socket): boolean {
-  return socket.writableEnded && !socket.writableFinished && socket.writableLength === 0 && !socket.destroyed;
-}
-
 /** Closes the descriptor at once and resets the peer, which a Unix socket cannot: there it is the end. */
 export function resetSocket(socket: Socket, unix: boolean): void {
   // By itself this waits for everything written; that it was asked for is remembered by destroy.
