@@ -48,14 +48,19 @@ async function stateOf(server: Program): Promise<ServerState> {
   return (await server.ask<{ state: ServerState }>({ ask: 'state' })).state;
 }
 
-/** Its peers have seen the ends of their connections; the server's own may come a moment later. */
-async function settledState(server: Program): Promise<ServerState> {
+/** The state as soon as it is as wanted, or the last one: what peers have seen the server itself may learn a moment later. */
+async function stateWhen(server: Program, wanted: (state: ServerState) => boolean): Promise<ServerState> {
   for (let round = 0; round < 1000; round++) {
     const state = await stateOf(server);
-    if (state.connections === 0 && state.handlesOpen === 1) return state;
+    if (wanted(state)) return state;
   }
   return stateOf(server);
 }
+
+const settledState = (server: Program) =>
+  stateWhen(server, ({ connections, handlesOpen }) => connections === 0 && handlesOpen === 1);
+/** All that was written has been sent. */
+const sentState = (server: Program) => stateWhen(server, ({ lent, pins }) => lent === 0 && pins === 0);
 
 const nothingLeft = { operationsInFlight: 0, handlesOpen: 0, lent: 0 };
 const onlyListening = { operationsInFlight: 1, handlesOpen: 1, lent: 0, pins: 0, connections: 0 };
@@ -67,7 +72,7 @@ describeBackends((backend) => {
     const idle = await stateOf(server);
     const client = start('crowd-client.mjs', [backend, port, count], 10_500);
     expect(await client.next()).toEqual({ echoed: count });
-    expect(await stateOf(server)).toMatchObject({ connections: count, lent: 0, pins: 0 });
+    expect(await sentState(server)).toMatchObject({ connections: count, lent: 0, pins: 0 });
     expect(await client.ask({ close: true })).toEqual({ left: nothingLeft });
     expect(await settledState(server)).toMatchObject({ ...onlyListening, descriptors: idle.descriptors });
     await client.end();
