@@ -65,8 +65,11 @@ function drainTests(runner: TestRunner, setup: TestSetup<ChannelSource>, traits:
       const room = Math.floor(cap / chunk.byteLength);
       const writes = Array.from({ length: room + 1 }, () => near.write(chunk));
       assert.equal(codeOf(await near.untilClosed()), 'ERR_CHANNEL_OVERFLOW');
-      assert.equal(codeOf(writes.at(-1)?.error), 'ERR_CHANNEL_OVERFLOW');
       assert.ok(writes.every((write) => write.settled));
+      // A layer may hold bytes of its own, a greeting say; then the write before the last is refused already.
+      const codes = writes.map((write) => codeOf(write.error));
+      assert.equal(codes.at(-2), 'ERR_CHANNEL_OVERFLOW');
+      assert.ok(['ERR_CHANNEL_OVERFLOW', 'ERR_CHANNEL_CLOSED'].includes(codes.at(-1) ?? ''), codes.join());
     },
   );
 }
