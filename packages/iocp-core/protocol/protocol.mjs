@@ -35,9 +35,14 @@ export const OPERATIONS = {
   PROVIDE: [9, 'gives pool slot A to the kernel for receives'],
   UNPIN: [10, 'forgets the pinned memory with the number A'],
   DISCARD: [11, 'returns the pages of pool slot A to the system'],
+  RECV_FROM: [12, 'multishot receive of datagrams, each into a pool slot, behind a header'],
+  SEND_TO: [13, 'sends datagrams, each of them whole or not at all'],
 };
 
-/** Flags of a submission: bits 8-15 of word 0. The number of segments of a SEND is in bits 16-31. */
+/**
+ * Flags of a submission: bits 8-15 of word 0. The number of segments of a SEND, and of datagrams of a SEND_TO, is in bits
+ * 16-31.
+ */
 export const SUBMIT_FLAGS = {
   ABORT: [1, 'CLOSE: reset the peer instead of closing in order'],
 };
@@ -68,13 +73,61 @@ export const SEGMENT_WORDS = {
   LENGTH: [2, 'bytes'],
 };
 
+/** A SEND_TO is followed by two records for each datagram. Addresses are in network byte order, IPv4 in the first word. */
+export const OUTGOING_WORDS = {
+  PIN: [0, 'pin number, or -1 for the pool'],
+  OFFSET: [1, 'bytes from the start of the pool or of the pinned memory'],
+  LENGTH: [2, 'bytes'],
+  FAMILY: [
+    3,
+    'family of the addresses: 4, 6, or 0 for the peer that the socket is connected to | flags << 8',
+  ],
+  PORT: [4, 'port of the peer'],
+  SCOPE: [5, 'interface of a link-local IPv6 address, or 0'],
+  ADDRESS: [6, 'address of the peer: four words'],
+  SOURCE: [10, 'with SOURCE: the address to send from, of the same family: four words; all zero for any'],
+  INTERFACE: [14, 'with SOURCE: the interface to send through, or 0 for any'],
+  CONTROL: [
+    15,
+    'bytes of each datagram that the system is to cut this one into, or 0 | TOS << 16 | TTL << 24',
+  ],
+};
+
+/** Flags of a datagram to send: bits 8-15 of FAMILY. Without them the options of the socket hold. */
+export const OUTGOING_FLAGS = {
+  TOS: [1, 'IP_TOS or IPV6_TCLASS for this datagram, ECN included'],
+  TTL: [2, 'IP_TTL or IPV6_HOPLIMIT for this datagram'],
+  SOURCE: [4, 'SOURCE and INTERFACE are given'],
+};
+
+/** Words of the header at the start of a slot that RECV_FROM has filled; the datagram follows at DATAGRAM_OFFSET. */
+export const INCOMING_WORDS = {
+  FAMILY: [0, 'family of the addresses: 4, 6, or 0 when unknown | flags << 8'],
+  PORT: [1, 'port of the sender'],
+  SCOPE: [2, 'interface of a link-local IPv6 address, or 0'],
+  ADDRESS: [3, 'address of the sender: four words'],
+  INTERFACE: [7, 'with LOCAL: the interface it came in through'],
+  LOCAL: [8, 'with LOCAL: the address it was sent to: four words'],
+  TOS: [12, 'with TOS: the type of service or traffic class, ECN included'],
+  TTL: [13, 'with TTL: the time to live or hop limit'],
+  SEGMENT_BYTES: [14, 'bytes of each of the datagrams in this slot, the last may be shorter; 0: it is one'],
+};
+
+/** Flags of a received datagram: bits 8-15 of FAMILY. */
+export const INCOMING_FLAGS = {
+  TRUNCATED: [1, 'it was longer than the slot: the rest is lost'],
+  LOCAL: [2, 'LOCAL and INTERFACE are known'],
+  TOS: [4, 'TOS is known'],
+  TTL: [8, 'TTL is known'],
+};
+
 /** Words of a completion record. */
 export const COMPLETION_WORDS = {
   CODE: [0, 'operation | flags << 8'],
   TOKEN: [1, 'index of the operation token'],
   TOKEN_GENERATION: [2, 'generation of the operation token'],
-  RESULT: [3, 'bytes or 0, or a negative error number'],
-  VALUE: [4, 'slot or handle index, as the flags say'],
+  RESULT: [3, 'bytes, datagrams taken by a SEND_TO, or 0; or a negative error number'],
+  VALUE: [4, 'slot or handle index, as the flags say; SEND_TO with MORE: which datagram failed, from 0'],
   EXTRA: [5, 'handle generation'],
 };
 
@@ -90,6 +143,8 @@ export const LIMITS = {
   SUBMISSION_RECORDS: [4096, 'records the submission ring holds before it must be drained'],
   COMPLETION_RECORDS: [1024, 'records of one batch'],
   SEGMENTS_MAX: [512, 'segments of one SEND'],
+  DATAGRAMS_MAX: [512, 'datagrams of one SEND_TO'],
+  DATAGRAM_OFFSET: [256, 'bytes from the start of a slot to the datagram that RECV_FROM has received'],
   SLOTS_MAX: [32768, 'slots of one pool, the most a kernel buffer ring takes'],
 };
 

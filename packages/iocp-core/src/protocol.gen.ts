@@ -28,6 +28,10 @@ export const Operation = {
   UNPIN: 10,
   /** returns the pages of pool slot A to the system */
   DISCARD: 11,
+  /** multishot receive of datagrams, each into a pool slot, behind a header */
+  RECV_FROM: 12,
+  /** sends datagrams, each of them whole or not at all */
+  SEND_TO: 13,
 } as const;
 export type Operation = (typeof Operation)[keyof typeof Operation];
 
@@ -91,6 +95,74 @@ export const SegmentWord = {
 } as const;
 export type SegmentWord = (typeof SegmentWord)[keyof typeof SegmentWord];
 
+export const OutgoingWord = {
+  /** pin number, or -1 for the pool */
+  PIN: 0,
+  /** bytes from the start of the pool or of the pinned memory */
+  OFFSET: 1,
+  /** bytes */
+  LENGTH: 2,
+  /** family of the addresses: 4, 6, or 0 for the peer that the socket is connected to | flags << 8 */
+  FAMILY: 3,
+  /** port of the peer */
+  PORT: 4,
+  /** interface of a link-local IPv6 address, or 0 */
+  SCOPE: 5,
+  /** address of the peer: four words */
+  ADDRESS: 6,
+  /** with SOURCE: the address to send from, of the same family: four words; all zero for any */
+  SOURCE: 10,
+  /** with SOURCE: the interface to send through, or 0 for any */
+  INTERFACE: 14,
+  /** bytes of each datagram that the system is to cut this one into, or 0 | TOS << 16 | TTL << 24 */
+  CONTROL: 15,
+} as const;
+export type OutgoingWord = (typeof OutgoingWord)[keyof typeof OutgoingWord];
+
+export const OutgoingFlag = {
+  /** IP_TOS or IPV6_TCLASS for this datagram, ECN included */
+  TOS: 1,
+  /** IP_TTL or IPV6_HOPLIMIT for this datagram */
+  TTL: 2,
+  /** SOURCE and INTERFACE are given */
+  SOURCE: 4,
+} as const;
+export type OutgoingFlag = (typeof OutgoingFlag)[keyof typeof OutgoingFlag];
+
+export const IncomingWord = {
+  /** family of the addresses: 4, 6, or 0 when unknown | flags << 8 */
+  FAMILY: 0,
+  /** port of the sender */
+  PORT: 1,
+  /** interface of a link-local IPv6 address, or 0 */
+  SCOPE: 2,
+  /** address of the sender: four words */
+  ADDRESS: 3,
+  /** with LOCAL: the interface it came in through */
+  INTERFACE: 7,
+  /** with LOCAL: the address it was sent to: four words */
+  LOCAL: 8,
+  /** with TOS: the type of service or traffic class, ECN included */
+  TOS: 12,
+  /** with TTL: the time to live or hop limit */
+  TTL: 13,
+  /** bytes of each of the datagrams in this slot, the last may be shorter; 0: it is one */
+  SEGMENT_BYTES: 14,
+} as const;
+export type IncomingWord = (typeof IncomingWord)[keyof typeof IncomingWord];
+
+export const IncomingFlag = {
+  /** it was longer than the slot: the rest is lost */
+  TRUNCATED: 1,
+  /** LOCAL and INTERFACE are known */
+  LOCAL: 2,
+  /** TOS is known */
+  TOS: 4,
+  /** TTL is known */
+  TTL: 8,
+} as const;
+export type IncomingFlag = (typeof IncomingFlag)[keyof typeof IncomingFlag];
+
 export const CompletionWord = {
   /** operation | flags << 8 */
   CODE: 0,
@@ -98,9 +170,9 @@ export const CompletionWord = {
   TOKEN: 1,
   /** generation of the operation token */
   TOKEN_GENERATION: 2,
-  /** bytes or 0, or a negative error number */
+  /** bytes, datagrams taken by a SEND_TO, or 0; or a negative error number */
   RESULT: 3,
-  /** slot or handle index, as the flags say */
+  /** slot or handle index, as the flags say; SEND_TO with MORE: which datagram failed, from 0 */
   VALUE: 4,
   /** handle generation */
   EXTRA: 5,
@@ -124,6 +196,10 @@ export const Limit = {
   COMPLETION_RECORDS: 1024,
   /** segments of one SEND */
   SEGMENTS_MAX: 512,
+  /** datagrams of one SEND_TO */
+  DATAGRAMS_MAX: 512,
+  /** bytes from the start of a slot to the datagram that RECV_FROM has received */
+  DATAGRAM_OFFSET: 256,
   /** slots of one pool, the most a kernel buffer ring takes */
   SLOTS_MAX: 32768,
 } as const;

@@ -18,7 +18,8 @@ namespace iocp {
 struct Event {
   Operation* operation = nullptr;
   std::int32_t result = 0;
-  std::int32_t slot = -1;  // Recv: the slot that was filled, also when the result is 0 or an error
+  std::int32_t slot = -1;  // Recv, RecvFrom: the slot that was filled, also when the result is 0 or an error
+  std::int32_t datagram = -1;               // SendTo with `more`: which one failed, with `result`
   NativeHandle accepted = kNoNativeHandle;  // Accept with result 0
   bool more = false;                        // the operation goes on; without it this is its last event
 };
@@ -32,7 +33,8 @@ struct DriverStats {
 /// What a backend has to do. Every backend implements all of it, with the same meaning; there is nothing optional.
 ///
 /// Called on one thread only, but for `wake`. A driver never calls back: what happened comes out of `reap`.
-/// The engine above it keeps these promises: at most one Recv, one Send, one Accept or Connect per handle at a time;
+/// The engine above it keeps these promises: at most one Recv or RecvFrom, one Send or SendTo, one Accept or Connect per
+/// handle at a time;
 /// `close` only when nothing is in flight on the handle; an operation and the memory it names stay where they are until
 /// its last event was reaped.
 class Driver {
@@ -48,9 +50,17 @@ class Driver {
   /// A descriptor joins the port. Returns 0 or a negated error number.
   [[nodiscard]] virtual std::int32_t attach(Handle& handle) = 0;
 
-  /// Starts an operation: Accept, Connect, Recv, Send or Shutdown. Its events come out of `reap`, never from here.
-  /// Recv takes a slot when data arrives; with no slot provided its event is -ENOBUFS and the engine starts it again
-  /// later. Send may end short: the engine starts it again with what is left.
+  /// Starts an operation: Accept, Connect, Recv, Send, Shutdown, RecvFrom or SendTo. Its events come out of `reap`, never
+  /// from here. Recv and RecvFrom take a slot when data arrives; with no slot provided their event is -ENOBUFS and the
+  /// engine starts them again later. Send may end short: the engine starts it again with what is left.
+  ///
+  /// RecvFrom gives an event with a slot and `more` for each datagram, also for one of 0 bytes, with the header
+  /// (`incoming_word`) filled in at the start of the slot; what does not fit is cut off and flagged. Any error, such as
+  /// the refusal that an earlier datagram met with, is its last event.
+  ///
+  /// SendTo sends the datagrams in order as far as the system does, and waits while the socket's buffer is full. One that
+  /// the system refuses gives an event with `more`, `datagram` and the error, and the others go on. The last event has the
+  /// number that the system took, also after a cancel.
   virtual void start(Operation& operation) = 0;
 
   /// Asks for an early end of an operation that was started. Its own last event decides what became of it.

@@ -20,7 +20,19 @@ std::uint32_t word(const std::int32_t* record, std::int32_t index) noexcept {
 }
 
 bool needs_exclusive(OpCode code) noexcept {
-  return code == OpCode::Accept || code == OpCode::Connect || code == OpCode::Recv || code == OpCode::Send;
+  return code == OpCode::Accept || code == OpCode::Connect || code == OpCode::Recv || code == OpCode::Send ||
+         code == OpCode::RecvFrom || code == OpCode::SendTo;
+}
+
+bool is_possible(OpCode code, SocketKind kind) noexcept {
+  const bool for_datagrams = code == OpCode::RecvFrom || code == OpCode::SendTo;
+  return for_datagrams == (kind != SocketKind::Stream);
+}
+
+/// Records that belong to the one that starts an operation.
+std::uint32_t records_behind(OpCode code, std::uint32_t parts) noexcept {
+  if (code == OpCode::SendTo) return parts * 2;
+  return code == OpCode::Send && parts > 1 ? (parts + 1) / 2 : 0;
 }
 
 }  // namespace
@@ -34,7 +46,8 @@ Engine::~Engine() { close(); }
 
 // ---------------------------------------------------------------------------------------------------- handles and pins
 
-std::int32_t Engine::adopt(NativeHandle native, std::unique_ptr<AddressBytes> remote, HandleRef& out) {
+std::int32_t Engine::adopt(NativeHandle native, std::unique_ptr<AddressBytes> remote, HandleRef& out,
+                           SocketKind kind) {
   if (closed_) return kCanceled;
   std::uint32_t index = 0;
   if (free_handles_.empty()) {
@@ -49,6 +62,7 @@ std::int32_t Engine::adopt(NativeHandle native, std::unique_ptr<AddressBytes> re
   Handle& handle = handles_[index];
   handle.native = native;
   handle.remote = std::move(remote);
+  handle.kind = kind;
   handle.state = Handle::State::Open;
   if (const std::int32_t error = driver_->attach(handle); error != 0) {
     free_handle(handle);
@@ -69,6 +83,7 @@ Handle* Engine::find(HandleRef reference) noexcept {
 void Engine::free_handle(Handle& handle) {
   handle.native = kNoNativeHandle;
   handle.remote.reset();
+  handle.outgoing = {};
   handle.close_operation = nullptr;
   handle.driver_flags = 0;
   handle.driver_reader = nullptr;
@@ -97,8 +112,7 @@ void Engine::submit(const std::int32_t* records, std::int32_t count) {
     const std::int32_t* record = records + static_cast<std::ptrdiff_t>(i) * kRecordWords;
     const std::uint32_t code = word(record, submission_word::kCode);
     const auto operation = static_cast<OpCode>(code & 0xff);
-    const std::uint32_t segments = code >> 16;
-    const std::uint32_t extra_records = operation == OpCode::Send && segments > 1 ? (segments + 1) / 2 : 0;
+    const std::uint32_t extra_records = records_behind(operation, code >> 16);
     ++i;
     if (extra_records > static_cast<std::uint32_t>(count - i)) {
       ++stats_.rejected;
@@ -131,10 +145,15 @@ void Engine::submit_operation(OpCode code, const std::int32_t* record,
   operation->handle = handle;
   if (code == OpCode::Close) return submit_close(*operation);
 
+  if (!is_possible(code, handle->kind)) return settle(*operation, -error_number::kEOPNOTSUPP);
   for (const Operation* other = handle->operations; other != nullptr; other = other->next) {
     if (other->code == code && needs_exclusive(code)) return settle(*operation, -error_number::kEALREADY);
   }
   if (code == OpCode::Send && !read_segments(*operation, record, segments)) {
+    return settle(*operation, -error_number::kEFAULT);
+  }
+  if (code == OpCode::SendTo &&
+      !read_datagrams(*operation, word(record, submission_word::kCode) >> 16, segments)) {
     return settle(*operation, -error_number::kEFAULT);
   }
   if (code == OpCode::Connect && !handle->remote) return settle(*operation, -error_number::kEDESTADDRREQ);
@@ -208,6 +227,26 @@ bool Engine::read_segments(Operation& operation, const std::int32_t* record,
   }
   if (total > std::numeric_limits<std::int32_t>::max()) return false;
   operation.bytes_total = static_cast<std::int32_t>(total);
+  return true;
+}
+
+bool Engine::read_datagrams(Operation& operation, std::uint32_t count, std::span<const std::int32_t> words) {
+  static_assert(segment_word::kPin == outgoing_word::kPin &&
+                segment_word::kOffset == outgoing_word::kOffset &&
+                segment_word::kLength == outgoing_word::kLength);
+  if (count == 0 || count > limit::kDatagramsMax) return false;
+  std::vector<OutgoingDatagram>& datagrams = operation.handle->outgoing;
+  datagrams.resize(count);
+  operation.datagrams_taken = 0;
+  operation.datagrams_settled = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    OutgoingDatagram& datagram = datagrams[i];
+    std::ranges::copy(words.subspan(i * datagram.words.size(), datagram.words.size()),
+                      datagram.words.begin());
+    if (!resolve(datagram.words.data(), datagram.payload)) return false;
+    datagram.operation = &operation;
+    datagram.index = i;
+  }
   return true;
 }
 
@@ -363,6 +402,8 @@ void Engine::on_event(const Event& event) {
     case OpCode::Recv: return on_recv(event);
     case OpCode::Send: return on_send(event);
     case OpCode::Accept: return on_accept(event);
+    case OpCode::RecvFrom: return on_recv_from(event);
+    case OpCode::SendTo: return on_send_to(event);
     default:
       // A failure after a local close is the close's doing, never the peer's.
       return settle(*event.operation,
@@ -426,6 +467,28 @@ void Engine::on_send(const Event& event) {
     first = {static_cast<std::byte*>(first.base) + sent, first.length - sent};
   }
   start(operation);
+}
+
+void Engine::on_recv_from(const Event& event) {
+  Operation& operation = *event.operation;
+  if (event.slot >= 0) {
+    slots_.give(event.slot);
+    if (event.result >= 0) {
+      emit_more(operation, event.result, complete_flag::kSlot, event.slot, 0);
+      operation.received = true;
+      if (!event.more) restart_or_settle(operation);
+      return;
+    }
+    return settle(operation, ending(operation) ? kCanceled : event.result, complete_flag::kSlot, event.slot);
+  }
+  if (event.result == -error_number::kENOBUFS && !ending(operation)) return park(operation);
+  settle(operation, ending(operation) ? kCanceled : event.result);
+}
+
+void Engine::on_send_to(const Event& event) {
+  Operation& operation = *event.operation;
+  if (event.more) return emit_more(operation, event.result, 0, event.datagram, 0);
+  settle(operation, event.result == 0 && ending(operation) ? kCanceled : event.result);
 }
 
 void Engine::on_accept(const Event& event) {

@@ -61,7 +61,8 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   /// Takes ownership of a descriptor. Returns 0 or a negated error number (the descriptor is then the caller's still).
-  [[nodiscard]] std::int32_t adopt(NativeHandle native, std::unique_ptr<AddressBytes> remote, HandleRef& out);
+  [[nodiscard]] std::int32_t adopt(NativeHandle native, std::unique_ptr<AddressBytes> remote, HandleRef& out,
+                                   SocketKind kind = SocketKind::Stream);
 
   /// The open handle, or null when the reference is stale.
   [[nodiscard]] Handle* find(HandleRef reference) noexcept;
@@ -114,6 +115,8 @@ class Engine {
   [[nodiscard]] bool read_segments(Operation& operation, const std::int32_t* record,
                                    std::span<const std::int32_t> segments);
   [[nodiscard]] bool resolve(const std::int32_t* segment, IoVector& out) const noexcept;
+  [[nodiscard]] bool read_datagrams(Operation& operation, std::uint32_t count,
+                                    std::span<const std::int32_t> words);
   void submit_close(Operation& operation);
   void submit_cancel(const std::int32_t* record);
   void submit_provide(std::int32_t slot);
@@ -136,6 +139,8 @@ class Engine {
   void on_event(const Event& event);
   void on_recv(const Event& event);
   void on_send(const Event& event);
+  void on_recv_from(const Event& event);
+  void on_send_to(const Event& event);
   void on_accept(const Event& event);
   void restart_or_settle(Operation& operation);
   void park(Operation& operation);

@@ -4,6 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
+
+#include "core/outgoing_datagram.h"
 
 namespace iocp {
 
@@ -19,6 +22,9 @@ struct AddressBytes {
 using NativeHandle = std::int64_t;
 inline constexpr NativeHandle kNoNativeHandle = -1;
 
+/// What a socket carries: a stream, or datagrams with IPv4 or IPv6 addresses.
+enum class SocketKind : std::uint8_t { Stream, DatagramIpv4, DatagramIpv6 };
+
 /// A socket that belongs to the port. Lives in the engine's slab; `generation` tells owners of the same place apart.
 struct Handle {
   enum class State : std::uint8_t {
@@ -31,9 +37,11 @@ struct Handle {
   std::uint32_t index = 0;
   std::uint32_t generation = 0;
   State state = State::Free;
-  Operation* operations = nullptr;       // all that have not settled, but for the close itself
-  Operation* close_operation = nullptr;  // waits for the join
-  std::unique_ptr<AddressBytes> remote;  // where CONNECT goes
+  SocketKind kind = SocketKind::Stream;
+  Operation* operations = nullptr;         // all that have not settled, but for the close itself
+  Operation* close_operation = nullptr;    // waits for the join
+  std::unique_ptr<AddressBytes> remote;    // where CONNECT goes
+  std::vector<OutgoingDatagram> outgoing;  // of the SendTo in flight; they stay in place until its last event
 
   /// For drivers that track readiness.
   std::uint32_t driver_flags = 0;

@@ -6,17 +6,12 @@
 #include <memory>
 #include <vector>
 
+#include "core/io_vector.h"
 #include "core/protocol.gen.h"
 
 namespace iocp {
 
 struct Handle;
-
-/// One piece of memory to send. Laid out like POSIX `struct iovec`.
-struct IoVector {
-  void* base = nullptr;
-  std::size_t length = 0;
-};
 
 /// The pieces of a gathered send, with room for the structure that a driver has to keep alive for the kernel.
 struct Gather {
@@ -50,6 +45,10 @@ struct Operation {
   std::uint32_t vector_first = 0;  // first piece of `gather` that is not sent whole
   std::int32_t bytes_done = 0;
   std::int32_t bytes_total = 0;
+
+  /// SendTo, of the datagrams in `Handle::outgoing`:
+  std::uint32_t datagrams_taken = 0;    // by the system
+  std::uint32_t datagrams_settled = 0;  // for drivers: taken, failed or given up
 
   /// For drivers: operations they have to look at again, and those they are about to start anew themselves.
   Operation* driver_next = nullptr;

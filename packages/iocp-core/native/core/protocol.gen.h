@@ -21,8 +21,10 @@ enum class OpCode : std::uint8_t {
   Provide = 9,  // gives pool slot A to the kernel for receives
   Unpin = 10,  // forgets the pinned memory with the number A
   Discard = 11,  // returns the pages of pool slot A to the system
+  RecvFrom = 12,  // multishot receive of datagrams, each into a pool slot, behind a header
+  SendTo = 13,  // sends datagrams, each of them whole or not at all
 };
-inline constexpr int kOpCodeCount = 12;
+inline constexpr int kOpCodeCount = 14;
 
 namespace submit_flag {
 inline constexpr std::int32_t kAbort = 1;  // CLOSE: reset the peer instead of closing in order
@@ -60,12 +62,50 @@ inline constexpr std::int32_t kOffset = 1;  // bytes from the start of the pool 
 inline constexpr std::int32_t kLength = 2;  // bytes
 }
 
+namespace outgoing_word {
+inline constexpr std::int32_t kPin = 0;  // pin number, or -1 for the pool
+inline constexpr std::int32_t kOffset = 1;  // bytes from the start of the pool or of the pinned memory
+inline constexpr std::int32_t kLength = 2;  // bytes
+inline constexpr std::int32_t kFamily = 3;  // family of the addresses: 4, 6, or 0 for the peer that the socket is connected to | flags << 8
+inline constexpr std::int32_t kPort = 4;  // port of the peer
+inline constexpr std::int32_t kScope = 5;  // interface of a link-local IPv6 address, or 0
+inline constexpr std::int32_t kAddress = 6;  // address of the peer: four words
+inline constexpr std::int32_t kSource = 10;  // with SOURCE: the address to send from, of the same family: four words; all zero for any
+inline constexpr std::int32_t kInterface = 14;  // with SOURCE: the interface to send through, or 0 for any
+inline constexpr std::int32_t kControl = 15;  // bytes of each datagram that the system is to cut this one into, or 0 | TOS << 16 | TTL << 24
+}
+
+namespace outgoing_flag {
+inline constexpr std::int32_t kTos = 1;  // IP_TOS or IPV6_TCLASS for this datagram, ECN included
+inline constexpr std::int32_t kTtl = 2;  // IP_TTL or IPV6_HOPLIMIT for this datagram
+inline constexpr std::int32_t kSource = 4;  // SOURCE and INTERFACE are given
+}
+
+namespace incoming_word {
+inline constexpr std::int32_t kFamily = 0;  // family of the addresses: 4, 6, or 0 when unknown | flags << 8
+inline constexpr std::int32_t kPort = 1;  // port of the sender
+inline constexpr std::int32_t kScope = 2;  // interface of a link-local IPv6 address, or 0
+inline constexpr std::int32_t kAddress = 3;  // address of the sender: four words
+inline constexpr std::int32_t kInterface = 7;  // with LOCAL: the interface it came in through
+inline constexpr std::int32_t kLocal = 8;  // with LOCAL: the address it was sent to: four words
+inline constexpr std::int32_t kTos = 12;  // with TOS: the type of service or traffic class, ECN included
+inline constexpr std::int32_t kTtl = 13;  // with TTL: the time to live or hop limit
+inline constexpr std::int32_t kSegmentBytes = 14;  // bytes of each of the datagrams in this slot, the last may be shorter; 0: it is one
+}
+
+namespace incoming_flag {
+inline constexpr std::int32_t kTruncated = 1;  // it was longer than the slot: the rest is lost
+inline constexpr std::int32_t kLocal = 2;  // LOCAL and INTERFACE are known
+inline constexpr std::int32_t kTos = 4;  // TOS is known
+inline constexpr std::int32_t kTtl = 8;  // TTL is known
+}
+
 namespace completion_word {
 inline constexpr std::int32_t kCode = 0;  // operation | flags << 8
 inline constexpr std::int32_t kToken = 1;  // index of the operation token
 inline constexpr std::int32_t kTokenGeneration = 2;  // generation of the operation token
-inline constexpr std::int32_t kResult = 3;  // bytes or 0, or a negative error number
-inline constexpr std::int32_t kValue = 4;  // slot or handle index, as the flags say
+inline constexpr std::int32_t kResult = 3;  // bytes, datagrams taken by a SEND_TO, or 0; or a negative error number
+inline constexpr std::int32_t kValue = 4;  // slot or handle index, as the flags say; SEND_TO with MORE: which datagram failed, from 0
 inline constexpr std::int32_t kExtra = 5;  // handle generation
 }
 
@@ -79,6 +119,8 @@ namespace limit {
 inline constexpr std::int32_t kSubmissionRecords = 4096;  // records the submission ring holds before it must be drained
 inline constexpr std::int32_t kCompletionRecords = 1024;  // records of one batch
 inline constexpr std::int32_t kSegmentsMax = 512;  // segments of one SEND
+inline constexpr std::int32_t kDatagramsMax = 512;  // datagrams of one SEND_TO
+inline constexpr std::int32_t kDatagramOffset = 256;  // bytes from the start of a slot to the datagram that RECV_FROM has received
 inline constexpr std::int32_t kSlotsMax = 32768;  // slots of one pool, the most a kernel buffer ring takes
 }
 

@@ -18,6 +18,18 @@ export type {
 export { ChannelLimits, type ChannelOptions, channelLimits, type OverflowPolicy } from './channel-limits.js';
 export { Connection, type Writable } from './connection.js';
 export { type ConnectionOptions, ConnectionSettings, connectionSettings } from './connection-settings.js';
+export { DatagramAddress } from './datagram-address.js';
+export type {
+  Datagram,
+  DatagramBatch,
+  DatagramChannel,
+  DatagramInfo,
+  DatagramOverflowPolicy,
+  DatagramQueueOptions,
+  DatagramReceiver,
+  DatagramSendOptions,
+  DatagramStats,
+} from './datagram-channel.js';
 export { ChannelError, type ChannelErrorCode, IoError, type IoErrorDetails } from './errors.js';
 export { fromDuplex } from './from-duplex.js';
 export type { Handlers } from './handlers-face.js';

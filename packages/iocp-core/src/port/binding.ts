@@ -114,6 +114,41 @@ export interface NativeOpenOptions {
   readonly options: NativeSocketOptions;
 }
 
+/** A datagram socket, bound, and connected when there is a `remote`. */
+export interface NativeDatagramOptions {
+  readonly family: 'ipv4' | 'ipv6';
+  /** Numeric addresses. */
+  readonly local: { readonly host: string; readonly port: number };
+  readonly remote?: { readonly host: string; readonly port: number };
+  readonly ipv6Only: boolean;
+  readonly reuseAddress: boolean;
+  readonly reusePort: boolean;
+  /** Set before `bind`. */
+  readonly options: NativeSocketOptions;
+}
+
+/** Joins or leaves a multicast group. */
+export interface NativeMembership {
+  readonly action: 'join' | 'leave';
+  /** Numeric address of the group. */
+  readonly group: string;
+  /** Source-specific: numeric address of the only sender that is wanted. */
+  readonly source?: string;
+  /** Name, number or one of the addresses of an interface; the system chooses when absent. */
+  readonly interface?: string;
+}
+
+/** What a router or host answered to a datagram that was sent before (`IP_RECVERR`). */
+export interface NativeDatagramError {
+  /** Positive error number. */
+  readonly errno: number;
+  /** Where that datagram was sent. */
+  readonly address: string;
+  readonly port: number;
+  /** Who answered; absent when it was this machine. */
+  readonly offender?: string;
+}
+
 export interface NativeAddress {
   readonly family: 'IPv4' | 'IPv6' | 'unix';
   /** Numeric address without zone; for Unix sockets the path, `''` when unnamed. */
@@ -172,6 +207,19 @@ export interface NativePort {
   listen(options: NativeListenOptions): HandleRef | Promise<HandleRef>;
   /** A socket that is not connected yet. */
   open(options: NativeOpenOptions): HandleRef;
+  /** A datagram socket. A driver that learns later whether it could bind gives a promise. */
+  openDatagram(options: NativeDatagramOptions): HandleRef | Promise<HandleRef>;
+  /** Connects a datagram socket, anew when it is connected; null takes the connection back. */
+  connectDatagram(
+    index: number,
+    generation: number,
+    remote: { readonly host: string; readonly port: number } | null,
+  ): void | Promise<void>;
+  changeMembership(index: number, generation: number, membership: NativeMembership): void;
+  /** The next answer of the network, oldest first, or null; with the option `receiveErrors`. */
+  takeDatagramError(index: number, generation: number): NativeDatagramError | null;
+  /** Datagrams that the system has dropped because the socket's receive buffer was full; -1 where it does not say. */
+  droppedDatagrams(index: number, generation: number): number;
   /** Takes over a descriptor: non-blocking from now on, closed by CLOSE. */
   associate(fd: number): HandleRef;
   /** The local address, or the peer's; null when there is none (not connected, not a socket with addresses). */
