@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { readResults } from './test-results.mjs';
+import { readFailures, readResults } from './test-results.mjs';
 
 /** The folder of the repository. */
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -87,6 +87,8 @@ export async function countTests(name, work) {
     await work({ IOCP_TEST_RESULTS: folder });
     outcome = 'ok';
   } finally {
+    // At the end, where nothing scrolls it away.
+    for (const failure of readFailures(folder)) console.log(`\nFAILED ${failure}`);
     console.log(`\n${name} ${outcome}: ${readResults(folder)}`);
     if (!kept) rmSync(folder, { recursive: true, force: true });
   }

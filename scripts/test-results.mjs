@@ -1,8 +1,10 @@
 // Sums the JSON results that vitest left in a folder (IOCP_TEST_RESULTS), or in the folders in it.
 // As a program: node scripts/test-results.mjs <folder>
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+const reasonLines = 12;
 
 /**
  * For example "120 passed, 0 failed", or "118 passed, 1 failed, 1 skipped". A file that does not load and a process
@@ -15,6 +17,19 @@ export function readResults(folder) {
   const failed = sum((result) => result.numFailedTests);
   const skipped = sum((result) => result.numPendingTests + result.numTodoTests);
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+}
+
+/** For each test that failed its names, outermost first, and the beginning of the reason. */
+export function readFailures(folder) {
+  return readFiles(folder).flatMap(({ name, tests }) =>
+    tests
+      .filter((test) => test.status === 'failed')
+      .map((test) => {
+        const titles = [basename(name), ...test.ancestorTitles, test.title].join(' > ');
+        const [reason = ''] = test.failureMessages ?? [];
+        return `${titles}\n${reason.split('\n').slice(0, reasonLines).join('\n')}`;
+      }),
+  );
 }
 
 /** The test files of all runs with their tests, each `{ status, ancestorTitles, title, … }` as vitest's JSON has it. */
