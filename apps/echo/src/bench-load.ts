@@ -1,18 +1,22 @@
 /** The load generator of the benchmark: does one job after the other, in a process of its own. */
 
 import { CompletionPort } from '@iocp/core';
+import { BulkLoad } from './bench/load/bulk-load.js';
+import { DatagramLoad } from './bench/load/datagram-load.js';
 import { HeldConnections } from './bench/load/held-connections.js';
-import type { Answer, Job } from './bench/load/jobs.js';
+import type { Answer, Job, MeasureJob, Measurement } from './bench/load/jobs.js';
 import { MeasuredLoad } from './bench/load/measured-load.js';
 import { describeError } from './user-error.js';
 
 const port = new CompletionPort({ pool: { minSlots: 512 } });
+/** For datagrams that arrive several in one slot. */
+let bulkPort: CompletionPort | undefined;
 let held: HeldConnections | undefined;
 
 async function perform(job: Job): Promise<Answer> {
   switch (job.kind) {
     case 'measure':
-      return { measurement: await new MeasuredLoad(port, job).measure() };
+      return { measurement: await measure(job) };
     case 'hold':
       held = new HeldConnections(port, job.serverPort, job.scenario.messageBytes);
       await held.open(job.scenario);
@@ -21,6 +25,19 @@ async function perform(job: Job): Promise<Answer> {
       await held?.close();
       held = undefined;
       return { done: true };
+  }
+}
+
+function measure(job: MeasureJob): Promise<Measurement> {
+  const { scenario } = job;
+  switch (scenario.kind) {
+    case 'datagrams':
+      return new DatagramLoad(port, { ...job, scenario }).measure();
+    case 'bulk':
+      bulkPort ??= new CompletionPort({ pool: { slotBytes: 131_072, maxSlots: 1024 } });
+      return new BulkLoad(bulkPort, { ...job, scenario }).measure();
+    default:
+      return new MeasuredLoad(port, { ...job, scenario }).measure();
   }
 }
 

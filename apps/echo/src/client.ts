@@ -1,14 +1,16 @@
 import { createInterface } from 'node:readline';
 import { StringDecoder } from 'node:string_decoder';
 import { CompletionPort } from '@iocp/core';
-import { connect, type TcpConnection } from '@iocp/tcp';
+import { connect } from '@iocp/tcp';
 import { type Command, InvalidArgumentError } from 'commander';
 import { type Address, formatAddress, parseAddress } from './address.js';
-import { Conversation } from './conversation.js';
+import { Conversation, type Talk } from './conversation.js';
+import { DatagramConversation } from './datagram-conversation.js';
 import { type Backend, backendOption } from './options.js';
 
 interface ClientOptions {
   readonly unix?: string;
+  readonly udp?: Address;
   readonly backend?: Backend;
 }
 
@@ -21,6 +23,7 @@ Examples:
   $ iocp-echo client 127.0.0.1:8080
   $ iocp-echo client :8080                     this machine
   $ iocp-echo client --unix /tmp/echo.sock
+  $ iocp-echo client --udp 127.0.0.1:8080      a datagram for each line; exits 1 when no reply comes
   $ printf 'one\\ntwo\\n' | iocp-echo client [::1]:8080
 `;
 
@@ -31,11 +34,13 @@ export function addClient(program: Command): void {
     .description('Sends lines to a server and shows its replies.')
     .argument('[host:port]', 'the server', parseServer)
     .option('--unix <path>', 'connect to a Unix socket instead')
+    .option('--udp <host:port>', 'send datagrams instead', parseServer)
     .addOption(backendOption())
     .addHelpText('after', help)
     .action(async (address: Address | undefined, options: ClientOptions) => {
-      if ((address === undefined) === (options.unix === undefined)) {
-        command.error('error: name one server, as HOST:PORT or with --unix PATH');
+      const named = [address, options.unix, options.udp].filter((server) => server !== undefined);
+      if (named.length !== 1) {
+        command.error('error: name one server, as HOST:PORT, with --unix PATH or with --udp HOST:PORT');
       }
       await run(address, options);
     });
@@ -48,16 +53,17 @@ function parseServer(text: string): Address {
   return address;
 }
 
-async function run(address: Address | undefined, { unix, backend }: ClientOptions): Promise<void> {
-  await using port = new CompletionPort({ backend });
-  const connection = await open(port, address, unix);
-  const conversation = new Conversation(connection, (text) => process.stdout.write(text));
+async function run(address: Address | undefined, options: ClientOptions): Promise<void> {
+  await using port = new CompletionPort({ backend: options.backend });
+  const { talk, peer } = await open(port, address, options);
   const over = new AbortController();
   const interactive = process.stdin.isTTY && process.stdout.isTTY;
-  if (interactive) process.stdout.write(greeting(connection, port));
-  const talk = interactive ? converse(conversation, over.signal) : relay(conversation);
+  if (interactive) {
+    process.stdout.write(`Connected to ${peer} (${port.info.backend}). Type a line; "exit" leaves.\n`);
+  }
+  const talking = interactive ? converse(talk, over.signal) : relay(talk);
   try {
-    await Promise.race([talk, conversation.ended]);
+    await Promise.race([talking, talk.ended]);
   } catch (error) {
     if (interactive) process.stdout.write('\n');
     throw error;
@@ -67,22 +73,31 @@ async function run(address: Address | undefined, { unix, backend }: ClientOption
   }
 }
 
-function open(
-  port: CompletionPort,
-  address: Address | undefined,
-  path: string | undefined,
-): Promise<TcpConnection> {
-  if (path !== undefined) return connect({ path, completionPort: port });
-  return connect({ host: address?.host ?? 'localhost', port: address?.port ?? 0, completionPort: port });
+function show(text: string): void {
+  process.stdout.write(text);
 }
 
-function greeting({ info }: TcpConnection, port: CompletionPort): string {
-  const peer = info.remotePort ? formatAddress(info.remoteAddress ?? '', info.remotePort) : 'the Unix socket';
-  return `Connected to ${peer} (${port.info.backend}). Type a line; "exit" leaves.\n`;
+/** Opens a conversation, and says with whom. */
+async function open(
+  completionPort: CompletionPort,
+  address: Address | undefined,
+  { unix, udp }: ClientOptions,
+): Promise<{ talk: Talk; peer: string }> {
+  if (udp !== undefined) {
+    const talk = await DatagramConversation.open(completionPort, udp, show);
+    const { address: host, port } = talk.remoteAddress;
+    return { talk, peer: formatAddress(host, port) };
+  }
+  const connection = await (unix === undefined
+    ? connect({ host: address?.host ?? 'localhost', port: address?.port ?? 0, completionPort })
+    : connect({ path: unix, completionPort }));
+  const { remotePort, remoteAddress = '' } = connection.info;
+  const peer = remotePort ? formatAddress(remoteAddress, remotePort) : 'the Unix socket';
+  return { talk: new Conversation(connection, show), peer };
 }
 
 /** On a terminal: prompt, line, reply. */
-async function converse(conversation: Conversation, over: AbortSignal): Promise<void> {
+async function converse(conversation: Talk, over: AbortSignal): Promise<void> {
   const { stdin: input, stdout: output } = process;
   const terminal = createInterface({ input, output, prompt: '> ', signal: over });
   try {
@@ -100,7 +115,7 @@ async function converse(conversation: Conversation, over: AbortSignal): Promise<
 }
 
 /** From a pipe: lines go out as they come, replies are shown as they come. */
-async function relay(conversation: Conversation): Promise<void> {
+async function relay(conversation: Talk): Promise<void> {
   for await (const line of linesOf(process.stdin)) {
     await conversation.say(line);
     if (isExit(line)) break;

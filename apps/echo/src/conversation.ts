@@ -2,8 +2,19 @@ import { StringDecoder } from 'node:string_decoder';
 import type { TcpConnection } from '@iocp/tcp';
 import { describeError, UserError } from './user-error.js';
 
+/** A conversation with a server, line by line. */
+export interface Talk {
+  /** Sends a line. Resolves when the next one may be sent. */
+  say(line: string): Promise<void>;
+  /** Resolves when every line sent has its reply, shown. */
+  answered(): Promise<void>;
+  leave(): Promise<void>;
+  /** Rejects when the server leaves first; resolves when we do. */
+  readonly ended: Promise<void>;
+}
+
 /** Lines sent to a server, and its replies as text. A reply is what comes up to the next line feed. */
-export class Conversation {
+export class Conversation implements Talk {
   readonly #connection: TcpConnection;
   readonly #show: (text: string) => void;
   /** Keeps the bytes of a character together when a reply arrives in pieces. */

@@ -114,7 +114,7 @@ async function exchange(port: CompletionPort, listening: Listening): Promise<voi
 }
 
 function addressToDial(listening: Listening): { host: string; port: number } {
-  if (listening.protocol !== 'tcp') throw new UserError('The demo listens on TCP.');
+  if (listening.protocol === 'unix') throw new UserError('The demo listens on TCP.');
   const { host, port } = listening;
   return { host: host === '::' ? '::1' : host === '0.0.0.0' ? '127.0.0.1' : host, port };
 }

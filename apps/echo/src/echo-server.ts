@@ -1,10 +1,12 @@
 import type { CompletionPort } from '@iocp/core';
+import type { DatagramBatch } from '@iocp/core/layer';
 import { listen, type TcpConnection, type TcpHandlers, type TcpListener } from '@iocp/tcp';
+import { bind, type UdpHandlers, type UdpSocket } from '@iocp/udp';
 import { type Address, formatAddress } from './address.js';
 
 /** Where an echo server listens, once it does. */
 export type Listening =
-  | { readonly protocol: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly protocol: 'tcp' | 'udp'; readonly host: string; readonly port: number }
   | { readonly protocol: 'unix'; readonly path: string };
 
 /** A connection that was silent for so long is ended when the server closes. */
@@ -38,19 +40,46 @@ class Echo implements TcpHandlers {
   }
 }
 
-/** Echo over TCP and Unix sockets on one completion port. */
+/** The same for datagrams. What the system does not take is dropped, as the network does. */
+class DatagramEcho implements UdpHandlers {
+  messages(_socket: UdpSocket, batch: DatagramBatch): void {
+    for (const message of batch) message.reply(message.data);
+  }
+
+  error(): void {
+    // About one peer that has gone: the others are served on.
+  }
+}
+
+/** What the server has done. */
+export interface EchoCounters {
+  readonly connectionsOpen: number;
+  readonly connectionsTotal: number;
+  readonly datagramsTotal: number;
+  /** Of connections and datagrams, sent back. */
+  readonly bytesTotal: number;
+}
+
+/** Echo over TCP, UDP and Unix sockets on one completion port. */
 export class EchoServer {
   readonly #port: CompletionPort;
   readonly #echo = new Echo();
   readonly #listeners: TcpListener[] = [];
+  readonly #datagramSockets: UdpSocket[] = [];
 
   constructor(port: CompletionPort) {
     this.#port = port;
   }
 
-  get counters(): { connectionsOpen: number; connectionsTotal: number; bytesTotal: number } {
+  get counters(): EchoCounters {
     const { connections, connectionsTotal, bytesTotal } = this.#echo;
-    return { connectionsOpen: connections.size, connectionsTotal, bytesTotal };
+    const stats = this.#datagramSockets.map((socket) => socket.stats);
+    return {
+      connectionsOpen: connections.size,
+      connectionsTotal,
+      datagramsTotal: stats.reduce((total, { sent }) => total + sent, 0),
+      bytesTotal: stats.reduce((total, { sentBytes }) => total + sentBytes, bytesTotal),
+    };
   }
 
   /** Listens on a TCP address. Port 0 takes a free one. */
@@ -59,6 +88,14 @@ export class EchoServer {
     this.#listeners.push(listener);
     const address = listener.address();
     return { protocol: 'tcp', host: address.address, port: address.port };
+  }
+
+  /** Echoes datagrams at a UDP address. Port 0 takes a free one. */
+  async listenUdp({ host, port }: Address): Promise<Listening> {
+    const socket = await bind({ host, port, lend: true, completionPort: this.#port }, new DatagramEcho());
+    this.#datagramSockets.push(socket);
+    const address = socket.address();
+    return { protocol: 'udp', host: address.address, port: address.port };
   }
 
   /** Listens on a Unix socket. */
@@ -75,7 +112,10 @@ export class EchoServer {
     const bytesRead = new Map<TcpConnection, number>();
     const timer = setInterval(() => this.#endSilent(bytesRead), silenceMs);
     try {
-      await Promise.all(this.#listeners.map((listener) => listener.close({ graceMs })));
+      await Promise.all([
+        ...this.#listeners.map((listener) => listener.close({ graceMs })),
+        ...this.#datagramSockets.map((socket) => socket.close()),
+      ]);
     } finally {
       clearInterval(timer);
     }
@@ -93,7 +133,7 @@ export class EchoServer {
 
 /** Where it listens, in words: `tcp 127.0.0.1:8080`, `unix /run/echo.sock`. */
 export function describeListening(listening: Listening): string {
-  return listening.protocol === 'tcp'
-    ? `tcp ${formatAddress(listening.host, listening.port)}`
-    : `unix ${listening.path}`;
+  return listening.protocol === 'unix'
+    ? `unix ${listening.path}`
+    : `${listening.protocol} ${formatAddress(listening.host, listening.port)}`;
 }

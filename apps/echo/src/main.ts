@@ -18,13 +18,15 @@ Examples:
   $ iocp-echo client 127.0.0.1:8080            talk to it line by line
   $ echo hello | iocp-echo client :8080        the same in a pipe
   $ iocp-echo doctor                           which backend runs here and why
+  $ iocp-echo serve --udp :8080                datagrams; talk to it with client --udp :8080
   $ iocp-echo bench tcp                        what a message costs, next to node:net and C
+  $ iocp-echo bench udp                        what a datagram costs, next to node:dgram and C
 `;
 
 function buildProgram(): Command {
   const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
   const program = new Command('iocp-echo')
-    .description('TCP echo on completion I/O: io_uring, epoll or I/O completion ports under Node.js.')
+    .description('TCP and UDP echo on completion I/O: io_uring, epoll or I/O completion ports under Node.js.')
     .version(version)
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`iocp-echo: ${text.replace(/^error: /, '')}`) })

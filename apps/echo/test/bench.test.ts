@@ -5,18 +5,19 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { memoryPerConnection, timedResults, warnings } from '../src/bench/results.js';
-import { shortName, timedScenarios } from '../src/bench/scenarios.js';
+import { protocols, type Scenario, shortName, timedScenarios } from '../src/bench/scenarios.js';
 import { serverKinds } from '../src/bench/servers.js';
 import { run } from './cli.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'iocp-echo-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const scenario = timedScenarios[0] ?? expect.fail('no scenarios');
+const scenario = timedScenarios.tcp[0] ?? expect.fail('no scenarios');
 
 function measurement(serverCpuNanoseconds: number) {
   return {
     messages: 1000,
+    lost: 0,
     seconds: 0.01,
     serverCpuNanoseconds,
     serverSystemShare: 0.8,
@@ -39,9 +40,9 @@ describe('results', () => {
       highest: 9,
       rounds: [5, 9, 6],
     });
-    expect(ours).toMatchObject({ costToNodeNet: 0.6, costToC: 6 / 4.5 });
+    expect(ours).toMatchObject({ costToNode: 0.6, costToC: 6 / 4.5 });
     expect(ours?.messagesPerSecond.median).toBe(100_000);
-    expect(nodeNet?.costToNodeNet).toBe(1);
+    expect(nodeNet?.costToNode).toBe(1);
     expect(inC?.cpuMicrosecondsPerMessage.median).toBe(4.5);
   });
 
@@ -50,6 +51,12 @@ describe('results', () => {
     expect(result.servers[0]).not.toHaveProperty('costToC');
     expect(warnings(result)).toEqual([expect.stringMatching(/64 B x 50.*io-uring \(busy 50 %, load 50 %\)/)]);
     expect(warnings(timedResults(scenario, new Map([['io-uring', [measurement(9_500_000)]]])))).toEqual([]);
+  });
+
+  it('tell of datagrams that were lost', () => {
+    const lossy = { ...measurement(9_500_000), lost: 1 };
+    const result = timedResults(scenario, new Map([['io-uring', [lossy]]]));
+    expect(warnings(result)).toEqual([expect.stringMatching(/64 B x 50.*io-uring \(0\.100 %\)/)]);
   });
 
   it('count memory per connection above what there was before', () => {
@@ -62,7 +69,7 @@ const sources = fileURLToPath(new URL('../native-bench/', import.meta.url));
 const hasCompiler = spawnSync('cc', ['--version']).status === 0;
 
 describe.skipIf(!hasCompiler)('the servers in C', () => {
-  it.each(['echo_epoll.c', 'echo_io_uring.c'])('%s compiles without a warning', (name) => {
+  it.each(['echo_epoll.c', 'echo_io_uring.c', 'echo_udp.c'])('%s compiles without a warning', (name) => {
     const warnings = ['-Wall', '-Wextra', '-Wpedantic', '-Wshadow', '-Wconversion', '-Werror'];
     const args = ['-std=c11', '-O2', ...warnings, '-fsyntax-only', join(sources, name)];
     expect(spawnSync('cc', args, { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
@@ -71,25 +78,28 @@ describe.skipIf(!hasCompiler)('the servers in C', () => {
 
 // It reads /proc.
 describe.skipIf(process.platform !== 'linux')('bench --quick', () => {
-  it('measures every server in every scenario', { timeout: 60_000 }, async () => {
-    const file = join(folder, 'results.json');
-    const { code, stdout, stderr } = await run(['bench', 'tcp', '--quick', '--json', file]);
-    expect(stderr).toMatch(/^\[1\/\d+\] 64 B x 50 connections: /);
+  it.each(protocols)('%s: measures every server in every scenario', { timeout: 60_000 }, async (protocol) => {
+    const file = join(folder, `${protocol}.json`);
+    const { code, stdout, stderr } = await run(['bench', protocol, '--quick', '--json', file]);
+    expect(stderr).toMatch(/^\[1\/\d+\] 64 B x 50 /);
     expect(code, stderr).toBe(0);
     const results = JSON.parse(readFileSync(file, 'utf8'));
     const left = results.notes.flatMap(
       (note: string) => /^left out: (.*?):/.exec(note)?.[1]?.split(', ') ?? [],
     );
-    const expected = serverKinds.map(({ id }) => id).filter((id) => !left.includes(id));
-    expect(expected).toContain('epoll');
-    expect(
-      results.scenarios.map((each: { scenario: (typeof timedScenarios)[number] }) => each.scenario),
-    ).toEqual(timedScenarios);
-    for (const { servers, scenario } of [...results.scenarios, results.idle]) {
+    const kinds = serverKinds.filter((kind) => kind.protocol === protocol && !left.includes(kind.id));
+    const expected = (kind: Scenario['kind']) =>
+      kinds.filter(({ only }) => only === undefined || only.some((one) => one === kind)).map(({ id }) => id);
+    expect(expected('messages')).toContain('epoll');
+    expect(results.scenarios.map((each: { scenario: Scenario }) => each.scenario)).toEqual(
+      timedScenarios[protocol],
+    );
+    expect('idle' in results).toBe(protocol === 'tcp');
+    for (const { servers, scenario } of [...results.scenarios, ...(results.idle ? [results.idle] : [])]) {
       expect(
         servers.map(({ server }: { server: string }) => server),
         shortName(scenario),
-      ).toEqual(expected);
+      ).toEqual(expected(scenario.kind));
     }
     for (const { servers } of results.scenarios) {
       for (const { cpuMicrosecondsPerMessage, messagesPerSecond } of servers) {
@@ -97,8 +107,13 @@ describe.skipIf(process.platform !== 'linux')('bench --quick', () => {
         expect(messagesPerSecond.median).toBeGreaterThan(0);
       }
     }
-    for (const { name } of serverKinds.filter(({ id }) => expected.includes(id)))
-      expect(stdout).toContain(`│ ${name} `);
+    for (const { name } of kinds) expect(stdout).toContain(`│ ${name} `);
+  });
+
+  it('says so when a server is not one of the protocol', async () => {
+    const { code, stderr } = await run(['bench', 'udp', '--quick', '--server', 'node-net']);
+    expect(stderr).toMatch(/no such server for udp/);
+    expect(code).toBe(1);
   });
 
   it('takes scenarios and servers by name', { timeout: 60_000 }, async () => {

@@ -77,8 +77,20 @@ export function run(
 }
 
 /** A server on a free port of 127.0.0.1, and where it listens. */
-export async function startServer(...args: string[]): Promise<{ server: Running; port: number }> {
-  const server = start(['serve', '--tcp', '127.0.0.1:0', '--json', ...args]);
+export function startServer(...args: string[]): Promise<{ server: Running; port: number }> {
+  return startServing('--tcp', ...args);
+}
+
+/** The same for datagrams. */
+export function startDatagramServer(...args: string[]): Promise<{ server: Running; port: number }> {
+  return startServing('--udp', ...args);
+}
+
+async function startServing(
+  protocol: '--tcp' | '--udp',
+  ...args: string[]
+): Promise<{ server: Running; port: number }> {
+  const server = start(['serve', protocol, '127.0.0.1:0', '--json', ...args]);
   const [line] = await server.seen(/^.*"listening".*$/m);
   return { server, port: JSON.parse(line).port };
 }

@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { backendsUnderTest, resetRetries } from '../../../system.shared.js';
-import { mainFile, Running, run, start, startServer } from './cli.js';
+import { mainFile, Running, run, start, startDatagramServer, startServer } from './cli.js';
 
 /** A server that does as it is told, on a free port. */
 async function serveWith(serve: (socket: Socket) => void): Promise<string> {
@@ -125,6 +126,38 @@ describe('client in a pipe', () => {
     const { code, stderr } = await run(['client', '--unix', '/nonexistent/echo.sock'], 'x\n');
     // The addon on a Windows without Unix sockets, as Wine is: EAFNOSUPPORT.
     expect(stderr).toMatch(/^iocp-echo: .*(ENOENT|EAFNOSUPPORT).*\n$/);
+    expect(code).toBe(1);
+  });
+});
+
+describe.each(backendsUnderTest)('client --udp on %s', (backend) => {
+  it('gets a reply to every line', async () => {
+    const { port } = await startDatagramServer('--backend', backend);
+    const lines = Array.from({ length: 200 }, (_, index) => `Zeile ${index} €\n`).join('');
+    const args = ['client', '--udp', `127.0.0.1:${port}`, '--backend', backend];
+    expect(await run(args, lines)).toMatchObject({ code: 0, stdout: lines, stderr: '' });
+  });
+
+  it('says so when nobody answers', async () => {
+    const silent = createSocket('udp4').bind(0, '127.0.0.1');
+    onTestFinished(() => void silent.close());
+    await once(silent, 'listening');
+    const args = ['client', '--udp', `127.0.0.1:${silent.address().port}`, '--backend', backend];
+    const { code, stderr } = await run(args, 'anybody?\n');
+    expect(stderr).toMatch(/^iocp-echo: no reply within 2 s: .*\n$/);
+    expect(code).toBe(1);
+  });
+
+  it('says so when nobody listens', async () => {
+    const socket = createSocket('udp4').bind(0, '127.0.0.1');
+    await once(socket, 'listening');
+    const { port } = socket.address();
+    socket.close();
+    await once(socket, 'close');
+    const args = ['client', '--udp', `127.0.0.1:${port}`, '--backend', backend];
+    const { code, stderr } = await run(args, 'x\n');
+    // Wine does not pass on that a port is unreachable.
+    expect(stderr).toMatch(/^iocp-echo: .*(ECONNREFUSED|no reply within).*\n$/);
     expect(code).toBe(1);
   });
 });

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
@@ -6,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { backendsUnderTest, onWindows } from '../../../system.shared.js';
-import { start, startServer } from './cli.js';
+import { start, startDatagramServer, startServer } from './cli.js';
 
 // Windows has no signals that one process could send another: there the tests that end a server with one are skipped.
 const folder = mkdtempSync(join(tmpdir(), 'iocp-echo-'));
@@ -77,7 +78,7 @@ describe.each(backendsUnderTest)('serve --backend %s', (backend) => {
     await server.seen(/"stopping"/);
     await once(socket, 'end');
     const { code, stdout } = await server.finished();
-    expect(stdout).toMatch(/"stopped","connectionsTotal":1,"bytesTotal":6/);
+    expect(stdout).toMatch(/"stopped","connectionsTotal":1,"datagramsTotal":0,"bytesTotal":6/);
     expect(code).toBe(0);
   });
 
@@ -106,6 +107,35 @@ describe.each(backendsUnderTest)('serve --backend %s', (backend) => {
     await server.seen(/"stopping"/);
     server.child.kill('SIGINT');
     expect((await server.finished()).code).toBe(130);
+  });
+
+  it('echoes datagrams, the empty and the longest included', async () => {
+    const { server, port } = await startDatagramServer('--backend', backend);
+    expect(JSON.parse(server.stdout)).toMatchObject({ event: 'listening', protocol: 'udp', port, backend });
+    const socket = createSocket('udp4');
+    onTestFinished(() => void socket.close());
+    for (const length of [0, 1, 1200, 65_507]) {
+      const bytes = randomBytes(length);
+      const replied = once(socket, 'message');
+      socket.send(bytes, port, '127.0.0.1');
+      expect(bytes.equals((await replied)[0])).toBe(true);
+    }
+    if (onWindows) return;
+    server.child.kill('SIGTERM');
+    const { code, stdout } = await server.finished();
+    expect(stdout).toMatch(/"connectionsTotal":0,"datagramsTotal":4,"bytesTotal":66708/);
+    expect(code).toBe(0);
+  });
+
+  it('a UDP port in use is one line and exit code 1', async () => {
+    const other = createSocket('udp4').bind(0, '127.0.0.1');
+    onTestFinished(() => void other.close());
+    await once(other, 'listening');
+    const { port } = other.address();
+    const server = start(['serve', '--udp', `127.0.0.1:${port}`, '--backend', backend]);
+    const { code, stderr } = await server.finished();
+    expect(stderr).toMatch(new RegExp(`^iocp-echo: .*EADDRINUSE.*127\\.0\\.0\\.1:${port}.*in use.*\\n$`));
+    expect(code).toBe(1);
   });
 
   it('a port in use is one line and exit code 1', async () => {

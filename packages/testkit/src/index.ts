@@ -20,6 +20,8 @@ export { assertSameBytes } from './conformance/channel/base.js';
 export { channelSuite } from './conformance/channel/index.js';
 export type { ChannelPair, ChannelSource, ChannelTraits } from './conformance/channel/setup.js';
 export { soakSuite } from './conformance/channel/soak.js';
+export { datagramSuite } from './conformance/datagram/index.js';
+export type { DatagramOpenOptions, DatagramSource, DatagramTraits } from './conformance/datagram/setup.js';
 export { driverSuite } from './conformance/driver/index.js';
 export type { Core, DriverFixture, DriverTraits } from './conformance/driver/scene.js';
 export { assertCoded, type EngineSubject, engineSuite } from './conformance/engine.js';
@@ -32,6 +34,28 @@ export {
   transportSuite,
 } from './conformance/listener.js';
 export { type WorkerSubject, workerSuite } from './conformance/worker.js';
+export {
+  DatagramProbe,
+  type DatagramProbeOptions,
+  type ProbeDatagram,
+  type ReceivedDatagram,
+} from './datagram/datagram-probe.js';
+export {
+  type FaultyDatagramChannel,
+  type FaultyDatagramOptions,
+  faultyDatagramChannel,
+} from './datagram/faulty-datagram-channel.js';
+export type { DatagramFaultCounts, DatagramFaultOptions } from './datagram/faulty-path.js';
+export type {
+  MemoryDatagramChannel,
+  MemoryDatagramChannelOptions,
+} from './datagram/memory-datagram-channel.js';
+export {
+  type MemoryDatagramBindOptions,
+  type MemoryDatagramNetwork,
+  type MemoryDatagramNetworkOptions,
+  memoryDatagramNetwork,
+} from './datagram/memory-datagram-network.js';
 export { cutChannel, type FaultOptions, FaultyChannel, faultless, faultyLayer } from './faulty-channel.js';
 export {
   assertNoLeaks,

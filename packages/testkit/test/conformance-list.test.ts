@@ -3,6 +3,7 @@
 import { expect, it } from 'vitest';
 import {
   channelSuite,
+  datagramSuite,
   driverSuite,
   engineSuite,
   layerSuite,
@@ -31,4 +32,11 @@ it('has a test for each of the twenty items', () => {
   });
   const tested = new Set(runner.tests.map(({ name }) => /^\[(\d+)\]/.exec(name)?.[1]));
   expect(items.filter((item) => !tested.has(String(item)))).toEqual([]);
+});
+
+it('has a test for each item of the list for datagrams', () => {
+  const runner = new CollectingRunner();
+  datagramSuite(runner, neverSetUp, { dualStack: true, receiveInfo: true });
+  const tested = new Set(runner.tests.map(({ name }) => Number(/^\[(\d+)\]/.exec(name)?.[1])));
+  expect(Array.from({ length: 21 }, (_, index) => index + 1).filter((item) => !tested.has(item))).toEqual([]);
 });

@@ -10,7 +10,14 @@ import { type Cores, chooseCores } from './child.js';
 import { describeMachine } from './machine.js';
 import { Progress } from './progress.js';
 import { type IdleScenarioResult, type ScenarioResult, warnings } from './results.js';
-import { idleScenario, type Scenario, shortName, timedScenarios } from './scenarios.js';
+import {
+  idleScenario,
+  type Protocol,
+  protocols,
+  type Scenario,
+  shortName,
+  timedScenarios,
+} from './scenarios.js';
 import { type MeasuredBackend, type ServerKind, serverKinds } from './servers.js';
 import { idleTable, legend, timedTable } from './table.js';
 
@@ -24,34 +31,39 @@ interface BenchOptions {
   readonly quick?: true;
 }
 
-const scenarios: readonly Scenario[] = [...timedScenarios, idleScenario];
+const scenarios: readonly Scenario[] = [...timedScenarios.tcp, idleScenario, ...timedScenarios.udp];
 
-const help = `
+const help = (): string => `
 Each server runs in a process of its own, bound to one core; the load generator runs on another, in a process of its
 own too. The servers take turns, several rounds, and the median counts. The cost is the processor time of the
 server's process (user and system, from the kernel's scheduler) for each message. Compare ratios within one run: the
 throughput of a shared machine says little.
 
-Servers:
-${serverKinds.map(({ id, description }) => `  ${id.padEnd(20)} ${description}`).join('\n')}
-
+${protocols.map(describeServers).join('\n')}
 Examples:
   $ iocp-echo bench tcp
   $ iocp-echo bench tcp --scenario 64x50 --server io-uring node-net c-io-uring --rounds 5
+  $ iocp-echo bench udp --scenario 1200x8x20 bulk
   $ iocp-echo bench tcp --json results.json
   $ iocp-echo bench tcp --quick                whether it works at all; the figures mean nothing
 `;
 
+function describeServers(protocol: Protocol): string {
+  const kinds = serverKinds.filter((kind) => kind.protocol === protocol);
+  const lines = kinds.map(({ id, description }) => `  ${id.padEnd(20)} ${description}\n`);
+  return `Servers for ${protocol}:\n${lines.join('')}`;
+}
+
 export function addBench(program: Command): void {
   const names = scenarios.map(shortName);
-  const ids = serverKinds.map(({ id }) => id);
+  const ids = [...new Set(serverKinds.map(({ id }) => id))];
   program
     .command('bench')
-    .summary('measure what a message costs, next to node:net and C')
+    .summary('measure what a message costs, next to Node.js itself and C')
     .description(
-      'Measures echo servers: ours on each backend, node:net, and two in C where there is a compiler.',
+      'Measures echo servers: ours on each backend, node:net or node:dgram, and some in C where there is a compiler.',
     )
-    .addArgument(new Argument('[protocol]', 'what to measure').choices(['tcp']).default('tcp'))
+    .addArgument(new Argument('[protocol]', 'what to measure').choices(protocols).default('tcp'))
     .option('--rounds <count>', 'how often each server gets its turn', wholeNumber(1, 100), 3)
     .option('--seconds <seconds>', 'how long each turn is measured', seconds, 3)
     .option('--warm-up-seconds <seconds>', 'how long each turn runs before', seconds, 0.7)
@@ -59,17 +71,17 @@ export function addBench(program: Command): void {
     .addOption(new Option('--server <names...>', 'only these').choices(ids))
     .option('--json <file>', 'write the results to a file, as JSON')
     .option('--quick', 'one very short round, to see that everything works')
-    .addHelpText('after', help)
-    .action((_protocol: 'tcp', options: BenchOptions) => bench(options));
+    .addHelpText('after', help())
+    .action(bench);
 }
 
-async function bench(options: BenchOptions): Promise<void> {
+async function bench(protocol: Protocol, options: BenchOptions): Promise<void> {
   if (process.platform !== 'linux')
     throw new UserError('The benchmark reads /proc and so runs on Linux only.');
   const cServers = buildCServers();
   const cores = chooseCores();
   const notes = coreNotes(cores);
-  const plan = planFor(options, await usableServers(options, cServers, notes), notes);
+  const plan = planFor(protocol, options, await usableServers(protocol, options, cServers, notes), notes);
   const progress = new Progress(stepCount(plan));
   const benchmark = new Benchmark(plan, cServers, cores, progress);
   let interrupted = false;
@@ -108,11 +120,14 @@ function coreNotes({ server }: Cores): string[] {
 
 /** The servers asked for that can run here; notes say why others cannot. */
 async function usableServers(
+  protocol: Protocol,
   options: BenchOptions,
   cServers: CServers,
   notes: string[],
 ): Promise<ServerKind[]> {
-  const wanted = serverKinds.filter(({ id }) => options.server?.includes(id) ?? true);
+  const wanted = serverKinds.filter(
+    (kind) => kind.protocol === protocol && (options.server?.includes(kind.id) ?? true),
+  );
   const unavailable = {
     io_uring: await whyUnavailable('io_uring'),
     epoll: await whyUnavailable('epoll'),
@@ -126,7 +141,7 @@ async function usableServers(
     else leftOut.set(reason, [...(leftOut.get(reason) ?? []), kind.id]);
   }
   for (const [reason, ids] of leftOut) notes.push(`left out: ${ids.join(', ')}: ${reason}`);
-  if (usable.length === 0) throw new UserError(notes.join('; '));
+  if (usable.length === 0) throw new UserError(notes.join('; ') || `no such server for ${protocol}`);
   return usable;
 }
 
@@ -139,11 +154,17 @@ async function whyUnavailable(backend: MeasuredBackend): Promise<string | undefi
   }
 }
 
-function planFor(options: BenchOptions, servers: readonly ServerKind[], notes: string[]): Plan {
+function planFor(
+  protocol: Protocol,
+  options: BenchOptions,
+  servers: readonly ServerKind[],
+  notes: string[],
+): Plan {
   const wanted = (scenario: Scenario): boolean => options.scenario?.includes(shortName(scenario)) ?? true;
-  const idle = wanted(idleScenario)
-    ? { ...idleScenario, connections: idleConnections(options, notes) }
-    : undefined;
+  const idle =
+    protocol === 'tcp' && wanted(idleScenario)
+      ? { ...idleScenario, connections: idleConnections(options, notes) }
+      : undefined;
   const times = options.quick
     ? { rounds: 1, measureMs: 50, warmUpMs: 30, settleMs: 50 }
     : {
@@ -152,7 +173,7 @@ function planFor(options: BenchOptions, servers: readonly ServerKind[], notes: s
         warmUpMs: options.warmUpSeconds * 1000,
         settleMs: 3000,
       };
-  return { timed: timedScenarios.filter(wanted), idle, servers, ...times };
+  return { timed: timedScenarios[protocol].filter(wanted), idle, servers, ...times };
 }
 
 /** As many as there are descriptors for, in one process on each side. */

@@ -34,7 +34,12 @@ const connectionsBefore = 500;
 
 /** The number of steps of a run, for the progress display. */
 export function stepCount({ timed, idle, servers, rounds }: Plan): number {
-  return (timed.length + (idle === undefined ? 0 : 1)) * servers.length * rounds;
+  const turns = timed.flatMap((scenario) => servers.filter((kind) => canDo(kind, scenario)));
+  return (turns.length + (idle === undefined ? 0 : servers.length)) * rounds;
+}
+
+function canDo({ only }: ServerKind, { kind }: TimedScenario): boolean {
+  return only?.includes(kind) ?? true;
 }
 
 /** One load generator, and servers that take turns under it. */
@@ -69,7 +74,8 @@ export class Benchmark {
   /** Servers in turn, A B C A B C, so that what changes on the machine meanwhile touches all of them. */
   async runTimed(scenario: TimedScenario): Promise<ScenarioResult> {
     const rounds = new Map<string, Measurement[]>();
-    const servers = await Promise.all(this.#plan.servers.map((kind) => this.#serverFor(kind, scenario)));
+    const kinds = this.#plan.servers.filter((kind) => canDo(kind, scenario));
+    const servers = await Promise.all(kinds.map((kind) => this.#serverFor(kind, scenario)));
     for (let round = 1; round <= this.#plan.rounds; round++) {
       for (const server of servers) {
         this.#progress.begin(`${scenario.name}: ${server.kind.name}, round ${round}`);

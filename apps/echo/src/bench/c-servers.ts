@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const names = ['echo_epoll', 'echo_io_uring'] as const;
+const names = ['echo_epoll', 'echo_io_uring', 'echo_udp'] as const;
 export type CServerName = (typeof names)[number];
 
 /** The servers in C, built into a folder of their own for one run. */

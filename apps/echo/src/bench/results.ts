@@ -1,7 +1,7 @@
 import type { Measurement } from './load/jobs.js';
 import type { MemorySample } from './memory.js';
 import type { IdleScenario, TimedScenario } from './scenarios.js';
-import { cServer, nodeServer } from './servers.js';
+import { cServers, nodeServers } from './servers.js';
 
 /** A figure over all rounds. */
 export interface Figure {
@@ -24,8 +24,10 @@ export interface TimedResult {
   /** How busy the cores of the server and of the load generator were, 0 to 1. */
   readonly serverBusy: Figure;
   readonly loadBusy: Figure;
-  /** Cost of a message relative to node:net and to the C server on io_uring; absent when that did not run. */
-  readonly costToNodeNet?: number;
+  /** Datagrams that got no reply, of all that were sent. */
+  readonly lossShare: number;
+  /** Cost of a message relative to Node.js's own and to the server in C; absent when that did not run. */
+  readonly costToNode?: number;
   readonly costToC?: number;
 }
 
@@ -64,14 +66,14 @@ export function timedResults(
   rounds: ReadonlyMap<string, readonly Measurement[]>,
 ): ScenarioResult {
   const servers = [...rounds].map(([server, measurements]) => timedResult(server, measurements));
-  const cost = (id: string): number | undefined =>
-    servers.find(({ server }) => server === id)?.cpuMicrosecondsPerMessage.median;
-  const [nodeNet, inC] = [cost(nodeServer), cost(cServer)];
+  const cost = (ids: ReadonlySet<string>): number | undefined =>
+    servers.find(({ server }) => ids.has(server))?.cpuMicrosecondsPerMessage.median;
+  const [inNode, inC] = [cost(nodeServers), cost(cServers)];
   return {
     scenario,
     servers: servers.map((result) => ({
       ...result,
-      ...(nodeNet !== undefined && { costToNodeNet: result.cpuMicrosecondsPerMessage.median / nodeNet }),
+      ...(inNode !== undefined && { costToNode: result.cpuMicrosecondsPerMessage.median / inNode }),
       ...(inC !== undefined && { costToC: result.cpuMicrosecondsPerMessage.median / inC }),
     })),
   };
@@ -79,6 +81,8 @@ export function timedResults(
 
 function timedResult(server: string, measurements: readonly Measurement[]): TimedResult {
   const each = (value: (measurement: Measurement) => number): Figure => figure(measurements.map(value));
+  const sum = (value: (measurement: Measurement) => number): number =>
+    measurements.reduce((total, measurement) => total + value(measurement), 0);
   return {
     server,
     cpuMicrosecondsPerMessage: each((m) => m.serverCpuNanoseconds / 1000 / m.messages),
@@ -87,6 +91,7 @@ function timedResult(server: string, measurements: readonly Measurement[]): Time
     latencyMicrosecondsP50: each((m) => m.latencyMicroseconds.p50),
     latencyMicrosecondsP99: each((m) => m.latencyMicroseconds.p99),
     serverBusy: each((m) => m.serverCpuNanoseconds / 1e9 / m.seconds),
+    lossShare: sum((m) => m.lost) / sum((m) => m.lost + m.messages),
     loadBusy: each((m) => m.loadCpuNanoseconds / 1e9 / m.seconds),
   };
 }
@@ -117,6 +122,17 @@ export function idleResults(
 
 /** What a reader must know before trusting a figure. */
 export function warnings({ scenario, servers }: ScenarioResult): string[] {
+  return [...idleWarnings(scenario, servers), ...lossWarnings(scenario, servers)];
+}
+
+function lossWarnings({ name }: TimedScenario, servers: readonly TimedResult[]): string[] {
+  const lossy = servers.filter(({ lossShare }) => lossShare > 0);
+  if (lossy.length === 0) return [];
+  const list = lossy.map(({ server, lossShare }) => `${server} (${(lossShare * 100).toFixed(3)} %)`);
+  return [`${name}: datagrams without a reply were sent again: ${list.join(', ')}`];
+}
+
+function idleWarnings({ name }: TimedScenario, servers: readonly TimedResult[]): string[] {
   const idle = servers.filter(({ serverBusy }) => serverBusy.median < busyEnough);
   if (idle.length === 0) return [];
   const percent = ({ median }: Figure): string => `${Math.round(median * 100)} %`;
@@ -124,7 +140,7 @@ export function warnings({ scenario, servers }: ScenarioResult): string[] {
     (result) => `${result.server} (busy ${percent(result.serverBusy)}, load ${percent(result.loadBusy)})`,
   );
   return [
-    `${scenario.name}: the server was not the bottleneck, so that it batched less and its cost looks higher than it ` +
+    `${name}: the server was not the bottleneck, so that it batched less and its cost looks higher than it ` +
       `is: ${list.join(', ')}`,
   ];
 }

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { UserError } from '../user-error.js';
 import type { CServerName, CServers } from './c-servers.js';
 import { Child, type Cores } from './child.js';
-import type { Scenario } from './scenarios.js';
+import type { Protocol, Scenario, TimedScenario } from './scenarios.js';
 
 /** Backends that servers of the comparison run on. */
 export type MeasuredBackend = 'io_uring' | 'epoll' | 'node';
@@ -14,6 +14,9 @@ export interface ServerKind {
   /** For the command line and the JSON file. */
   readonly id: string;
   readonly description: string;
+  readonly protocol: Protocol;
+  /** The only kinds of scenario it can do; all when absent. */
+  readonly only?: readonly TimedScenario['kind'][];
   /** What it needs of the system, if anything. */
   readonly backend?: MeasuredBackend;
   readonly inC?: CServerName;
@@ -27,11 +30,12 @@ export interface ServerCommand {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-/** What the ratios of the results refer to. */
-export const nodeServer = 'node-net';
-export const cServer = 'c-io-uring';
+/** What the ratios of the results refer to: the server on Node.js itself, and the one in C. */
+export const nodeServers: ReadonlySet<string> = new Set(['node-net', 'node-dgram']);
+export const cServers: ReadonlySet<string> = new Set(['c-io-uring', 'c-recvmmsg']);
 
 const ourServer = fileURLToPath(new URL('./bench-server.js', import.meta.url));
+const ourDatagramServer = fileURLToPath(new URL('./bench-datagram-server.js', import.meta.url));
 
 function inNode(face: string, backend: string): ServerKind['command'] {
   const args = ['--expose-gc', ourServer, face];
@@ -45,10 +49,10 @@ function ours(
   backend: MeasuredBackend,
   description: string,
 ): ServerKind {
-  return { id, name, description, backend, command: inNode(face, backend) };
+  return { id, name, description, protocol: 'tcp', backend, command: inNode(face, backend) };
 }
 
-export const serverKinds: readonly ServerKind[] = [
+const tcpServers: readonly ServerKind[] = [
   ours('io-uring', 'iocp io_uring', 'lent', 'io_uring', 'handlers, lent bytes: what the echo server does'),
   ours(
     'io-uring-owned',
@@ -67,26 +71,90 @@ export const serverKinds: readonly ServerKind[] = [
   ),
   ours('epoll', 'iocp epoll', 'lent', 'epoll', 'handlers, lent bytes, on the other backend'),
   ours('node', 'iocp node', 'lent', 'node', 'handlers, lent bytes, on the backend in JavaScript'),
-  { id: nodeServer, name: 'node:net', description: 'what Node.js brings', command: inNode('node', 'auto') },
+  {
+    id: 'node-net',
+    name: 'node:net',
+    protocol: 'tcp',
+    description: 'what Node.js brings',
+    command: inNode('node', 'auto'),
+  },
   {
     id: 'c-epoll',
     name: 'C epoll',
+    protocol: 'tcp',
     description: 'a small server in C',
     inC: 'echo_epoll',
-    command: (_scenario, cServers) => ({ program: cServers.path('echo_epoll'), args: [] }),
+    command: (_scenario, built) => ({ program: built.path('echo_epoll'), args: [] }),
   },
   {
-    id: cServer,
+    id: 'c-io-uring',
     name: 'C io_uring',
+    protocol: 'tcp',
     description: 'a small server in C: the limit',
     backend: 'io_uring',
     inC: 'echo_io_uring',
-    command: (scenario, cServers) => ({
-      program: cServers.path('echo_io_uring'),
+    command: (scenario, built) => ({
+      program: built.path('echo_io_uring'),
       args: [`${buffersFor(scenario)}`],
     }),
   },
 ];
+
+function ourDatagrams(
+  id: string,
+  name: string,
+  face: string,
+  backend: MeasuredBackend,
+  description: string,
+): ServerKind {
+  return { id, name, description, protocol: 'udp', backend, command: datagramsInNode(face, backend) };
+}
+
+/** The face says what to do with datagrams that arrive; in the bulk scenario the program sends. */
+function datagramsInNode(face: string, backend: string): ServerKind['command'] {
+  return ({ kind, messageBytes }) => ({
+    program: process.execPath,
+    args: [ourDatagramServer, kind === 'bulk' ? 'bulk' : 'echo', face, `${messageBytes}`],
+    env: { IOCP_BACKEND: backend },
+  });
+}
+
+const udpServers: readonly ServerKind[] = [
+  ourDatagrams(
+    'io-uring',
+    'iocp io_uring',
+    'lent',
+    'io_uring',
+    'handlers, lent bytes; bulk: segments cut by the kernel',
+  ),
+  ourDatagrams(
+    'io-uring-owned',
+    'iocp io_uring, owned',
+    'owned',
+    'io_uring',
+    'handlers, bytes that are the application’s own; bulk: one datagram at a time',
+  ),
+  ourDatagrams('epoll', 'iocp epoll', 'lent', 'epoll', 'handlers, lent bytes, on the other backend'),
+  ourDatagrams('node', 'iocp node', 'lent', 'node', 'handlers, lent bytes, on the backend in JavaScript'),
+  {
+    id: 'node-dgram',
+    name: 'node:dgram',
+    protocol: 'udp',
+    description: 'what Node.js brings',
+    command: datagramsInNode('node', 'auto'),
+  },
+  {
+    id: 'c-recvmmsg',
+    name: 'C recvmmsg',
+    protocol: 'udp',
+    only: ['datagrams'],
+    description: 'a small server in C, on recvmmsg and sendmmsg: the limit',
+    inC: 'echo_udp',
+    command: (_scenario, built) => ({ program: built.path('echo_udp'), args: [] }),
+  },
+];
+
+export const serverKinds: readonly ServerKind[] = [...tcpServers, ...udpServers];
 
 /** Enough receive buffers for all that arrives at once, and no more than stay in the processor's cache. */
 function buffersFor({ kind, connections }: Scenario): number {

@@ -6,14 +6,22 @@ import {
   type ScenarioResult,
   type TimedResult,
 } from './results.js';
+import type { TimedScenario } from './scenarios.js';
 import { serverKinds } from './servers.js';
 
 /** No colours, and no lines between the rows. */
 const look = { head: [], border: [], compact: true };
 
+const countedNames: Readonly<Record<TimedScenario['kind'], string>> = {
+  messages: 'message',
+  connects: 'connection',
+  datagrams: 'datagram',
+  bulk: 'datagram',
+};
+
 /** The results of a timed scenario as a table. */
 export function timedTable({ scenario, servers }: ScenarioResult): string {
-  const counted = scenario.kind === 'connects' ? 'connection' : 'message';
+  const counted = countedNames[scenario.kind];
   const columns = ['CPU us', 'lowest-highest', 'kernel', `${counted}s/s`, 'p50 us', 'p99 us', 'busy', 'load'];
   const head = ['server', ...columns, 'x node', 'x C'];
   const table = new Table({ head, colAligns: alignments(head), style: look });
@@ -33,7 +41,7 @@ function timedRow(result: TimedResult): string[] {
     whole(result.latencyMicrosecondsP99),
     percent(result.serverBusy.median),
     percent(result.loadBusy.median),
-    ratio(result.costToNodeNet),
+    ratio(result.costToNode),
     ratio(result.costToC),
   ];
 }
@@ -42,7 +50,7 @@ function timedRow(result: TimedResult): string[] {
 export const legend =
   'CPU: processor time of the server. kernel: the part of the system in it. busy, load: how busy the cores of the server ' +
   `and of the load generator were; under ${busyEnough * 100} % the server was not the bottleneck. x node, x C: cost relative ` +
-  'to node:net and to the server in C on io_uring.\n';
+  'to node:net or node:dgram and to the server in C.\n';
 
 /** The memory of idle connections as a table. */
 export function idleTable({ scenario, servers }: IdleScenarioResult): string {

@@ -19,6 +19,7 @@ const rules: readonly Rule[] = [
   { folder: 'packages/iocp-core/src', inside: 'packages/iocp-core/src', packages: [] },
   { folder: 'packages/iocp-core/src/layer', inside: 'packages/iocp-core/src/layer', packages: [] },
   { folder: 'packages/tcp/src', inside: 'packages/tcp/src', packages: ['@iocp/core', '@iocp/core/layer'] },
+  { folder: 'packages/udp/src', inside: 'packages/udp/src', packages: ['@iocp/core', '@iocp/core/layer'] },
   {
     folder: 'packages/testkit/src',
     inside: 'packages/testkit/src',
@@ -38,6 +39,7 @@ const mayUseNodeSockets = [
   'packages/iocp-core/src/backend/node/',
   'apps/echo/src/bench/',
   'apps/echo/src/bench-server.ts',
+  'apps/echo/src/bench-datagram-server.ts',
 ];
 
 function socketsOpenedBy(text: string, file: string): string[] {

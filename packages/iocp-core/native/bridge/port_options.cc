@@ -17,14 +17,10 @@ double read_number(const Napi::Object& object, const char* name, double fallback
 
 bool read_flag(const Napi::Object& object, const char* name) { return object.Get(name).ToBoolean().Value(); }
 
-net::Endpoint read_endpoint(const Napi::Object& object) {
-  net::Endpoint endpoint;
-  if (const Napi::Value path = object.Get("path"); path.IsString())
-    endpoint.path = path.As<Napi::String>().Utf8Value();
-  if (const Napi::Value host = object.Get("host"); host.IsString())
-    endpoint.host = host.As<Napi::String>().Utf8Value();
-  endpoint.port = static_cast<std::uint16_t>(read_number(object, "port", 0));
-  return endpoint;
+/// Empty when there is none.
+std::string read_text(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
 }
 
 std::vector<net::NamedOption> read_socket_options(const Napi::Object& object) {
@@ -84,6 +80,34 @@ net::OpenSpec read_open_options(const Napi::Object& options) {
   }
   spec.options = read_socket_options(options);
   return spec;
+}
+
+net::DatagramSpec read_datagram_options(const Napi::Object& options) {
+  net::DatagramSpec spec;
+  spec.family = read_text(options, "family") == "ipv6" ? net::Family::Ipv6 : net::Family::Ipv4;
+  spec.local = read_endpoint(options.Get("local").As<Napi::Object>());
+  if (const Napi::Value remote = options.Get("remote"); remote.IsObject()) {
+    spec.remote = read_endpoint(remote.As<Napi::Object>());
+  }
+  spec.ipv6_only = read_flag(options, "ipv6Only");
+  spec.reuse_address = read_flag(options, "reuseAddress");
+  spec.reuse_port = read_flag(options, "reusePort");
+  spec.options = read_socket_options(options);
+  return spec;
+}
+
+net::MembershipChange read_membership(const Napi::Object& membership) {
+  net::MembershipChange change;
+  change.join = read_text(membership, "action") == "join";
+  change.group = read_text(membership, "group");
+  change.source = read_text(membership, "source");
+  change.interface_text = read_text(membership, "interface");
+  return change;
+}
+
+net::Endpoint read_endpoint(const Napi::Object& object) {
+  return {read_text(object, "host"), static_cast<std::uint16_t>(read_number(object, "port", 0)),
+          read_text(object, "path")};
 }
 
 net::OptionValue read_option_value(const Napi::Value& value) {

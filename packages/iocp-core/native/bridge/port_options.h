@@ -1,5 +1,7 @@
 #pragma once
 
+#include "backend/net/datagram_socket.h"
+#include "backend/net/membership.h"
 #include "backend/net/socket_factory.h"
 #include "backend/select/select.h"
 #include "backend/sim/fault_plan.h"
@@ -21,6 +23,10 @@ struct PortOptions {
 [[nodiscard]] PortOptions read_port_options(const Napi::Object& options);
 [[nodiscard]] net::ListenSpec read_listen_options(const Napi::Object& options);
 [[nodiscard]] net::OpenSpec read_open_options(const Napi::Object& options);
+[[nodiscard]] net::DatagramSpec read_datagram_options(const Napi::Object& options);
+[[nodiscard]] net::MembershipChange read_membership(const Napi::Object& membership);
+/// `{host, port}` or `{path}`.
+[[nodiscard]] net::Endpoint read_endpoint(const Napi::Object& object);
 [[nodiscard]] net::OptionValue read_option_value(const Napi::Value& value);
 [[nodiscard]] Napi::Value option_value(Napi::Env env, const net::OptionValue& value);
 [[nodiscard]] Napi::Value address_value(Napi::Env env, const net::SocketAddress& address);

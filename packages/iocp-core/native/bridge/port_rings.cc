@@ -23,7 +23,7 @@ void PortRings::drain() {
 
 bool PortRings::deliver(std::size_t count) {
   memory_.completion[completion_header::kParked] = static_cast<std::int32_t>(engine_->parked());
-  memory_.completion[completion_header::kKernelSlots] = static_cast<std::int32_t>(engine_->kernel_slots());
+  memory_.completion[completion_header::kKernelSlots] = static_cast<std::int32_t>(engine_->available_slots());
   return deliver_(static_cast<std::int32_t>(count));
 }
 

@@ -34,6 +34,11 @@ Napi::Function PortWrap::define(Napi::Env env) {
                          InstanceMethod<&PortWrap::flush>("flush"),
                          InstanceMethod<&PortWrap::listen>("listen"),
                          InstanceMethod<&PortWrap::open>("open"),
+                         InstanceMethod<&PortWrap::open_datagram>("openDatagram"),
+                         InstanceMethod<&PortWrap::connect_datagram>("connectDatagram"),
+                         InstanceMethod<&PortWrap::change_membership>("changeMembership"),
+                         InstanceMethod<&PortWrap::take_datagram_error>("takeDatagramError"),
+                         InstanceMethod<&PortWrap::dropped_datagrams>("droppedDatagrams"),
                          InstanceMethod<&PortWrap::associate>("associate"),
                          InstanceMethod<&PortWrap::address>("address"),
                          InstanceMethod<&PortWrap::get_option>("getOption"),
@@ -72,11 +77,13 @@ Engine& PortWrap::engine(Napi::Env env) {
   return session_->rings().engine();
 }
 
-NativeHandle PortWrap::handle(const Napi::CallbackInfo& info) {
+const Handle& PortWrap::find_handle(const Napi::CallbackInfo& info) {
   const Handle* handle = engine(info.Env()).find(handle_ref(info));
   if (handle == nullptr) throw system_error(info.Env(), error_number::kEBADF, "handle");
-  return handle->native;
+  return *handle;
 }
+
+NativeHandle PortWrap::handle(const Napi::CallbackInfo& info) { return find_handle(info).native; }
 
 Napi::Value PortWrap::get_info(const Napi::CallbackInfo& /*info*/) { return info_.Value(); }
 
@@ -84,9 +91,10 @@ void PortWrap::flush(const Napi::CallbackInfo& /*info*/) {
   if (session_->open()) session_->rings().drain();
 }
 
-Napi::Value PortWrap::adopt(Napi::Env env, net::OwnedSocket socket, std::unique_ptr<AddressBytes> remote) {
+Napi::Value PortWrap::adopt(Napi::Env env, net::OwnedSocket socket, std::unique_ptr<AddressBytes> remote,
+                            SocketKind kind) {
   HandleRef reference;
-  const std::int32_t error = engine(env).adopt(socket.native(), std::move(remote), reference);
+  const std::int32_t error = engine(env).adopt(socket.native(), std::move(remote), reference, kind);
   if (error != 0) throw system_error(env, -error, "attach");
   static_cast<void>(socket.release());
   return handle_object(env, reference);
@@ -143,7 +151,11 @@ void PortWrap::set_option(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value PortWrap::tcp_info(const Napi::CallbackInfo& info) {
-  const net::Result<std::vector<net::NamedNumber>> facts = net::tcp_info(handle(info));
+  const Handle& handle = find_handle(info);
+  if (handle.kind != SocketKind::Stream) {
+    throw system_error(info.Env(), error_number::kEOPNOTSUPP, "getsockopt");
+  }
+  const net::Result<std::vector<net::NamedNumber>> facts = net::tcp_info(handle.native);
   if (!facts) throw system_error(info.Env(), facts.error());
   Napi::Object result = Napi::Object::New(info.Env());
   for (const auto& [name, number] : facts.value()) result.Set(name, Napi::Number::New(info.Env(), number));

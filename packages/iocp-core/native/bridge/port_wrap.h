@@ -22,6 +22,11 @@ class PortWrap final : public Napi::ObjectWrap<PortWrap> {
   void flush(const Napi::CallbackInfo& info);
   Napi::Value listen(const Napi::CallbackInfo& info);
   Napi::Value open(const Napi::CallbackInfo& info);
+  Napi::Value open_datagram(const Napi::CallbackInfo& info);
+  void connect_datagram(const Napi::CallbackInfo& info);
+  void change_membership(const Napi::CallbackInfo& info);
+  Napi::Value take_datagram_error(const Napi::CallbackInfo& info);
+  Napi::Value dropped_datagrams(const Napi::CallbackInfo& info);
   Napi::Value associate(const Napi::CallbackInfo& info);
   Napi::Value address(const Napi::CallbackInfo& info);
   Napi::Value get_option(const Napi::CallbackInfo& info);
@@ -39,9 +44,13 @@ class PortWrap final : public Napi::ObjectWrap<PortWrap> {
   /// Throws ECANCELED once the port has closed.
   [[nodiscard]] Engine& engine(Napi::Env env);
   [[nodiscard]] Napi::Value adopt(Napi::Env env, net::OwnedSocket socket,
-                                  std::unique_ptr<AddressBytes> remote);
-  /// The descriptor of the handle that the first two arguments name; throws EBADF.
+                                  std::unique_ptr<AddressBytes> remote, SocketKind kind = SocketKind::Stream);
+  /// The handle that the first two arguments name; throws EBADF.
+  [[nodiscard]] const Handle& find_handle(const Napi::CallbackInfo& info);
+  /// Its descriptor.
   [[nodiscard]] NativeHandle handle(const Napi::CallbackInfo& info);
+  /// The same; throws EOPNOTSUPP when it is not a datagram socket.
+  [[nodiscard]] NativeHandle datagram_handle(const Napi::CallbackInfo& info, const char* syscall);
 
   std::shared_ptr<PortSession> session_;
   Napi::ObjectReference info_;

@@ -18,6 +18,8 @@ class BufferSlots {
   [[nodiscard]] std::uint32_t count() const noexcept { return static_cast<std::uint32_t>(held_.size()); }
   [[nodiscard]] std::uint32_t slot_bytes() const noexcept { return slot_bytes_; }
   [[nodiscard]] std::uint32_t held() const noexcept { return held_count_; }
+  /// Those of them that whoever receives next may take.
+  [[nodiscard]] std::uint32_t available() const noexcept { return held_count_ - lent_; }
   [[nodiscard]] std::byte* address(std::uint32_t slot) const noexcept {
     return memory_ + static_cast<std::size_t>(slot) * slot_bytes_;
   }
@@ -34,6 +36,11 @@ class BufferSlots {
     return true;
   }
 
+  /// For drivers whose receives hold a slot while they wait: one more has one.
+  void lend() noexcept { ++lent_; }
+  /// One of those receives is done, whether it has filled its slot or not.
+  void end_loan() noexcept { --lent_; }
+
   /// A slot goes to JavaScript, filled.
   void give(std::int32_t slot) {
     held_[static_cast<std::size_t>(slot)] = false;
@@ -45,6 +52,7 @@ class BufferSlots {
   std::uint32_t slot_bytes_;
   std::vector<bool> held_;
   std::uint32_t held_count_ = 0;
+  std::uint32_t lent_ = 0;
 };
 
 }  // namespace iocp

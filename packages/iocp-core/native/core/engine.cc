@@ -93,17 +93,7 @@ void Engine::free_handle(Handle& handle) {
   free_handles_.push_back(handle.index);
 }
 
-std::int32_t Engine::pin(std::byte* memory, std::size_t length) {
-  ++stats_.pins;
-  if (free_pins_.empty()) {
-    pins_.push_back({memory, length});
-    return static_cast<std::int32_t>(pins_.size() - 1);
-  }
-  const std::int32_t number = free_pins_.back();
-  free_pins_.pop_back();
-  pins_[static_cast<std::size_t>(number)] = {memory, length};
-  return number;
-}
+std::int32_t Engine::pin(std::byte* memory, std::size_t length) { return pins_.add({memory, length}); }
 
 // ---------------------------------------------------------------------------------------------------------- submission
 
@@ -193,8 +183,8 @@ bool Engine::resolve(const std::int32_t* segment, IoVector& out) const noexcept 
   if (offset < 0 || length < 0) return false;
   std::span<std::byte> memory = slots_.memory();
   if (pin >= 0) {
-    if (static_cast<std::size_t>(pin) >= pins_.size()) return false;
-    memory = {pins_[static_cast<std::size_t>(pin)].memory, pins_[static_cast<std::size_t>(pin)].length};
+    if (!pins_.contains(pin)) return false;
+    memory = pins_.at(pin);
   }
   const auto start = static_cast<std::size_t>(offset);
   const auto bytes = static_cast<std::size_t>(length);
@@ -283,14 +273,7 @@ void Engine::submit_provide(std::int32_t slot) {
 }
 
 void Engine::submit_unpin(std::int32_t pin) {
-  if (pin < 0 || static_cast<std::size_t>(pin) >= pins_.size() ||
-      pins_[static_cast<std::size_t>(pin)].memory == nullptr) {
-    ++stats_.rejected;
-    return;
-  }
-  pins_[static_cast<std::size_t>(pin)] = {};
-  free_pins_.push_back(pin);
-  --stats_.pins;
+  if (!pins_.remove(pin)) ++stats_.rejected;
 }
 
 void Engine::submit_discard(std::int32_t slot) {
@@ -519,7 +502,7 @@ void Engine::park(Operation& operation) {
 
 void Engine::restart_parked() {
   // At most as many as there are slots: the rest would only come back empty-handed.
-  for (std::size_t n = std::min<std::size_t>(parked_.size(), slots_.held()); n > 0; --n) {
+  for (std::size_t n = std::min<std::size_t>(parked_.size(), slots_.available()); n > 0; --n) {
     Operation& operation = *parked_.front();
     parked_.pop_front();
     start(operation);
@@ -555,7 +538,7 @@ void Engine::collect_mail() {
 
 bool Engine::prepare_wait() {
   if (!pending_.empty() || mailbox_->full()) return false;
-  if (!parked_.empty() && slots_.held() > 0) return false;
+  if (!parked_.empty() && slots_.available() > 0) return false;
   return driver_->prepare_wait();
 }
 
@@ -594,6 +577,7 @@ void Engine::close() {
 EngineStats Engine::stats() const noexcept {
   EngineStats stats = stats_;
   stats.parked = parked();
+  stats.pins = pins_.count();
   stats.kernel_slots = slots_.held();
   return stats;
 }

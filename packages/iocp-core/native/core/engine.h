@@ -11,6 +11,7 @@
 
 #include "core/driver.h"
 #include "core/mailbox.h"
+#include "core/pin_table.h"
 #include "core/protocol.gen.h"
 #include "core/slab.h"
 
@@ -93,7 +94,7 @@ class Engine {
   [[nodiscard]] const std::shared_ptr<Mailbox>& mailbox() const noexcept { return mailbox_; }
   [[nodiscard]] EngineStats stats() const noexcept;
   [[nodiscard]] std::uint32_t parked() const noexcept { return static_cast<std::uint32_t>(parked_.size()); }
-  [[nodiscard]] std::uint32_t kernel_slots() const noexcept { return slots_.held(); }
+  [[nodiscard]] std::uint32_t available_slots() const noexcept { return slots_.available(); }
 
  private:
   struct Completion {
@@ -104,10 +105,6 @@ class Engine {
     std::int32_t result;
     std::int32_t value;
     std::int32_t extra;
-  };
-  struct Pin {
-    std::byte* memory = nullptr;
-    std::size_t length = 0;
   };
 
   // submission
@@ -156,8 +153,7 @@ class Engine {
   Slab<Handle> handles_;
   std::vector<std::uint32_t> free_handles_;
   std::uint32_t handles_made_ = 0;
-  std::vector<Pin> pins_;
-  std::vector<std::int32_t> free_pins_;
+  PinTable pins_;
   std::deque<Operation*> parked_;
   std::deque<Completion> pending_;  // completions that wait for room in a batch
   std::vector<Event> events_;

@@ -49,6 +49,7 @@ struct Operation {
   /// SendTo, of the datagrams in `Handle::outgoing`:
   std::uint32_t datagrams_taken = 0;    // by the system
   std::uint32_t datagrams_settled = 0;  // for drivers: taken, failed or given up
+  std::uint32_t datagrams_busy = 0;     // for drivers: what has to come back before they go on
 
   /// For drivers: operations they have to look at again, and those they are about to start anew themselves.
   Operation* driver_next = nullptr;

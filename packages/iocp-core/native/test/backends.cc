@@ -16,11 +16,10 @@ constexpr FaultPlan kHarmless{
 std::vector<Backend> available_backends() {
   std::vector<Backend> backends;
   for (Backend& backend : system_backends()) {
-    Backend faulty{"sim+" + backend.name,
-                   [make = backend.make](const BufferSlots& slots) {
-                     return make_sim_driver(make(slots), slots, kHarmless);
-                   },
-                   true};
+    Backend faulty{
+        "sim+" + backend.name,
+        [make = backend.make](BufferSlots& slots) { return make_sim_driver(make(slots), slots, kHarmless); },
+        true};
     backends.push_back(std::move(backend));
     backends.push_back(std::move(faulty));
   }

@@ -13,7 +13,7 @@ namespace iocp::test {
 /// A way to make a driver that the conformance list is held against.
 struct Backend {
   std::string name;
-  std::function<std::unique_ptr<Driver>(const BufferSlots&)> make;
+  std::function<std::unique_ptr<Driver>(BufferSlots&)> make;
   bool faulty = false;  // injects faults: the same results, by longer ways
 };
 

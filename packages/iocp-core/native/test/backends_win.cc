@@ -5,7 +5,7 @@
 namespace iocp::test {
 
 Backend base_backend() {
-  return {"iocp", [](const BufferSlots& slots) {
+  return {"iocp", [](BufferSlots& slots) {
             Probe probe;
             std::unique_ptr<Driver> driver = make_iocp_driver(slots, probe);
             check(driver != nullptr, probe.reason);

@@ -17,6 +17,8 @@ struct Assertion {
 [[nodiscard]] std::span<const Assertion> life_assertions();
 [[nodiscard]] std::span<const Assertion> buffer_assertions();
 [[nodiscard]] std::span<const Assertion> refusal_assertions();
+[[nodiscard]] std::span<const Assertion> datagram_assertions();
+[[nodiscard]] std::span<const Assertion> datagram_control_assertions();
 [[nodiscard]] std::span<const Assertion> chaos_assertions();
 /// What only this system has, and its drivers have to get right.
 [[nodiscard]] std::span<const Assertion> system_assertions();

@@ -114,7 +114,7 @@ void everything_goes_wrong_and_nothing_is_lost(const Backend& backend) {
   const std::size_t before = os::open_descriptors();
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
     const Backend faulty{backend.name,
-                         [&backend, seed](const BufferSlots& slots) {
+                         [&backend, seed](BufferSlots& slots) {
                            return make_sim_driver(backend.make(slots), slots, everything(seed));
                          },
                          true};

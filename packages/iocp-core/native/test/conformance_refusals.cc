@@ -67,7 +67,7 @@ void nonsense_records_are_refused(const Backend& backend) {
   TestPort port(backend);
   const std::uint64_t rejected = port.stats().rejected;
   std::array<std::int32_t, kRecordWords> record{};
-  for (const std::int32_t code : {0, 12, 255}) {
+  for (const std::int32_t code : {0, kOpCodeCount, 255}) {
     record[submission_word::kCode] = code;
     port.submit_raw(record);
   }

@@ -11,9 +11,9 @@ namespace iocp::test {
 namespace {
 
 void add_conformance(std::vector<TestCase>& tests, const Backend& backend) {
-  for (const auto assertions :
-       {stream_assertions(), connection_assertions(), life_assertions(), buffer_assertions(),
-        refusal_assertions(), chaos_assertions(), system_assertions()}) {
+  for (const auto assertions : {stream_assertions(), connection_assertions(), life_assertions(),
+                                buffer_assertions(), refusal_assertions(), datagram_assertions(),
+                                datagram_control_assertions(), chaos_assertions(), system_assertions()}) {
     for (const Assertion& assertion : assertions) {
       tests.push_back(
           {backend.name + ": " + assertion.name, [&backend, run = assertion.run] { run(backend); }});
@@ -30,6 +30,7 @@ int main(int count, char** arguments) {
   const std::vector<Backend> backends = available_backends();
   std::vector<TestCase> tests;
   add_net_tests(tests);
+  add_datagram_net_tests(tests);
   add_engine_tests(tests);
   add_handover_tests(tests);
   add_sim_tests(tests);

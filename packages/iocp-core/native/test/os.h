@@ -27,6 +27,9 @@ namespace iocp::test::os {
 /// Whether an abortive close resets the peer. Not in Wine, which ends the stream before it closes.
 [[nodiscard]] bool close_resets();
 
+/// Whether the source that is given for one datagram holds. Not in Wine, which ignores it.
+[[nodiscard]] bool sources_hold();
+
 /// Whether `descriptor`, one that a driver gave, becomes readable within `milliseconds`.
 [[nodiscard]] bool wait_readable(int descriptor, int milliseconds);
 

@@ -50,6 +50,8 @@ std::int32_t end(NativeHandle socket) { return result_of(::shutdown(descriptor_o
 
 bool close_resets() { return true; }
 
+bool sources_hold() { return true; }
+
 bool wait_readable(int descriptor, int milliseconds) {
   pollfd waited{.fd = descriptor, .events = POLLIN, .revents = 0};
   return ::poll(&waited, 1, milliseconds) > 0;

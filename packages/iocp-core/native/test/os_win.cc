@@ -23,6 +23,11 @@ void set_nonblocking(SOCKET socket) {
   check(::ioctlsocket(socket, static_cast<long>(FIONBIO), &on) == 0, "the peer does not block");
 }
 
+bool is_wine() noexcept {
+  const HMODULE system = ::GetModuleHandleW(L"ntdll.dll");
+  return system != nullptr && ::GetProcAddress(system, "wine_get_version") != nullptr;
+}
+
 }  // namespace
 
 net::OwnedSocket connect(const AddressBytes& address) {
@@ -56,10 +61,9 @@ std::int32_t receive(NativeHandle socket, std::span<char> memory) {
 
 std::int32_t end(NativeHandle socket) { return result_of(::shutdown(native(socket), SD_SEND)); }
 
-bool close_resets() {
-  const HMODULE system = ::GetModuleHandleW(L"ntdll.dll");
-  return system == nullptr || ::GetProcAddress(system, "wine_get_version") == nullptr;
-}
+bool close_resets() { return !is_wine(); }
+
+bool sources_hold() { return !is_wine(); }
 
 bool wait_readable(int /*descriptor*/, int /*milliseconds*/) {
   fail("no driver of Windows has a descriptor");

@@ -4,6 +4,7 @@
 
 #include "backend/sim/random.h"
 #include "backend/sim/sim_driver.h"
+#include "test/datagrams.h"
 #include "test/os.h"
 #include "test/peer.h"
 #include "test/scripted_driver.h"
@@ -16,9 +17,7 @@ namespace {
 Backend faulty(const FaultPlan& plan) {
   const Backend base = base_backend();
   return {"sim+" + base.name,
-          [make = base.make, plan](const BufferSlots& slots) {
-            return make_sim_driver(make(slots), slots, plan);
-          },
+          [make = base.make, plan](BufferSlots& slots) { return make_sim_driver(make(slots), slots, plan); },
           true};
 }
 
@@ -56,6 +55,23 @@ void a_receive_runs_out_of_slots_and_goes_on() {
   }
   check(port.outcome(recv).data == text, "the bytes and their order");
   check(port.stats().parkings >= 4, "the receive was parked again and again");
+}
+
+void a_receive_of_datagrams_runs_out_of_slots_and_goes_on() {
+  const FaultPlan plan{
+      .seed = 3, .short_send = 1, .short_recv = 1, .reset = 1, .no_buffers = 1, .delay = 0.5};
+  TestPort port(faulty(plan), {.slots = 64, .provided = 64});
+  const DatagramPair pair(port);
+  std::vector<std::string> texts;
+  std::vector<OutgoingWords> datagrams;
+  for (std::uint32_t i = 0; i < 50; ++i) {
+    texts.push_back(pattern(i * 10, i + 1));
+    datagrams.push_back(datagram_to(port, texts.back(), pair.to));
+  }
+  const Token sent = port.send_to(pair.sender, datagrams);
+  check(wait_for(port, pair.received, 50) == texts, "every datagram, whole and in order");
+  check_equal(port.finish(sent), 50, "the number of datagrams taken");
+  check(port.stats().parkings >= 1, "the receive was parked");
 }
 
 void a_gathered_send_is_cut_to_pieces() {
@@ -120,6 +136,8 @@ void add_sim_tests(std::vector<TestCase>& tests) {
   tests.push_back({"sim: a reset is seen on both sides", a_reset_is_seen_on_both_sides});
   tests.push_back({"sim: an accept runs out of descriptors", an_accept_runs_out_of_descriptors});
   tests.push_back({"sim: a receive runs out of slots and goes on", a_receive_runs_out_of_slots_and_goes_on});
+  tests.push_back({"sim: a receive of datagrams runs out of slots and goes on",
+                   a_receive_of_datagrams_runs_out_of_slots_and_goes_on});
   tests.push_back({"sim: a gathered send is cut to pieces", a_gathered_send_is_cut_to_pieces});
   tests.push_back({"sim: the same seed tells the same story", the_same_seed_tells_the_same_story});
   tests.push_back({"sim: random numbers are the same everywhere", random_numbers_are_the_same_everywhere});

@@ -68,9 +68,9 @@ TestPort::TestPort(const Backend& backend, PortShape shape)
 
 TestPort::~TestPort() = default;
 
-HandleRef TestPort::adopt(net::OwnedSocket socket, std::unique_ptr<AddressBytes> remote) {
+HandleRef TestPort::adopt(net::OwnedSocket socket, std::unique_ptr<AddressBytes> remote, SocketKind kind) {
   HandleRef handle;
-  check_equal(engine_->adopt(socket.native(), std::move(remote), handle), 0, "the result of adopt");
+  check_equal(engine_->adopt(socket.native(), std::move(remote), handle, kind), 0, "the result of adopt");
   static_cast<void>(socket.release());
   return handle;
 }
@@ -104,6 +104,11 @@ HandleRef TestPort::open_to(NativeHandle listener) {
   spec.remote = {address.host, address.port, address.path};
   net::OpenedSocket opened = value_of(net::open_socket(spec));
   return adopt(std::move(opened.socket), std::move(opened.remote));
+}
+
+HandleRef TestPort::open_datagram(const net::DatagramSpec& spec) {
+  return adopt(value_of(net::open_datagram(spec)), nullptr,
+               spec.family == net::Family::Ipv6 ? SocketKind::DatagramIpv6 : SocketKind::DatagramIpv4);
 }
 
 Token TestPort::make_token(OpCode code) {
@@ -146,6 +151,18 @@ Token TestPort::send(HandleRef handle, std::span<const Segment> segments) {
     write_segment(&words[kRecordWords + i * (kRecordWords / 2)], segments[i]);
   }
   engine_->submit(words.data(), static_cast<std::int32_t>(1 + extra));
+  return token;
+}
+
+Token TestPort::send_to(HandleRef handle, std::span<const OutgoingWords> datagrams) {
+  const Token token = make_token(OpCode::SendTo);
+  const Record head = make_record(OpCode::SendTo, token, handle);
+  std::vector<std::int32_t> words(head.begin(), head.end());
+  words[submission_word::kCode] = code_word(OpCode::SendTo, 0, datagrams.size());
+  for (const OutgoingWords& datagram : datagrams) {
+    words.insert(words.end(), datagram.begin(), datagram.end());
+  }
+  engine_->submit(words.data(), static_cast<std::int32_t>(words.size() / kRecordWords));
   return token;
 }
 
@@ -220,11 +237,17 @@ void TestPort::dispatch(const std::int32_t* record) {
 
 void TestPort::receive(Outcome& outcome, const Completion& completion) {
   if ((completion.flags & complete_flag::kSlot) == 0) {
-    check(completion.code != OpCode::Recv || completion.result <= 0, "received bytes come in a slot");
+    check((completion.code != OpCode::Recv && completion.code != OpCode::RecvFrom) || completion.result <= 0,
+          "received bytes come in a slot");
     return;
   }
   const auto slot = static_cast<std::uint32_t>(completion.value);
-  if (completion.result > 0) {
+  if (completion.code == OpCode::RecvFrom && completion.result >= 0) {
+    ReceivedDatagram& datagram = outcome.datagrams.emplace_back();
+    std::memcpy(datagram.words.data(), slots_->address(slot), sizeof datagram.words);
+    datagram.data.assign(reinterpret_cast<const char*>(slots_->address(slot)) + limit::kDatagramOffset,
+                         static_cast<std::size_t>(completion.result));
+  } else if (completion.result > 0) {
     outcome.data.append(reinterpret_cast<const char*>(slots_->address(slot)),
                         static_cast<std::size_t>(completion.result));
   }

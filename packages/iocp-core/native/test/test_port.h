@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -11,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "backend/net/datagram_socket.h"
 #include "backend/net/owned_socket.h"
 #include "backend/net/socket_system.h"
 #include "core/doorbell.h"
@@ -29,6 +31,15 @@ struct Completion {
   [[nodiscard]] bool more() const noexcept { return (flags & complete_flag::kMore) != 0; }
 };
 
+/// The records of a datagram to send (`outgoing_word`).
+using OutgoingWords = std::array<std::int32_t, std::size_t{kRecordWords} * 2>;
+
+/// A received datagram: its header (`incoming_word`) and what was in the slot behind it.
+struct ReceivedDatagram {
+  std::array<std::int32_t, incoming_word::kSegmentBytes + 1> words{};
+  std::string data;
+};
+
 /// What came of one operation so far.
 struct Outcome {
   OpCode code = OpCode::None;
@@ -36,8 +47,9 @@ struct Outcome {
   std::int32_t result = 0;       // of the last completion
   std::uint64_t settled_at = 0;  // counts up with every settlement of the port
   std::vector<Completion> events;
-  std::string data;                 // Recv: everything, in order
-  std::vector<HandleRef> accepted;  // Accept
+  std::string data;                         // Recv: everything, in order
+  std::vector<ReceivedDatagram> datagrams;  // RecvFrom
+  std::vector<HandleRef> accepted;          // Accept
 };
 
 struct Token {
@@ -73,12 +85,14 @@ class TestPort {
   [[nodiscard]] EngineStats stats() const noexcept { return engine_->stats(); }
 
   /// Takes ownership of `socket`; fails the test when the engine refuses it.
-  HandleRef adopt(net::OwnedSocket socket, std::unique_ptr<AddressBytes> remote = nullptr);
+  HandleRef adopt(net::OwnedSocket socket, std::unique_ptr<AddressBytes> remote = nullptr,
+                  SocketKind kind = SocketKind::Stream);
   /// A TCP listener on the loopback address, or a Unix one at `path`.
   HandleRef listen(const std::string& path = {}, int backlog = 511);
   /// A socket that is to be connected to where `listener` listens.
   HandleRef open_to(HandleRef listener);
   HandleRef open_to(NativeHandle listener);
+  HandleRef open_datagram(const net::DatagramSpec& spec);
   [[nodiscard]] AddressBytes address_of(HandleRef handle);
 
   Token accept(HandleRef handle) { return submit(OpCode::Accept, handle); }
@@ -86,6 +100,8 @@ class TestPort {
   Token recv(HandleRef handle) { return submit(OpCode::Recv, handle); }
   Token send(HandleRef handle, std::string_view text);
   Token send(HandleRef handle, std::span<const Segment> segments);
+  Token recv_from(HandleRef handle) { return submit(OpCode::RecvFrom, handle); }
+  Token send_to(HandleRef handle, std::span<const OutgoingWords> datagrams);
   Token shutdown(HandleRef handle, std::int32_t direction = shutdown_direction::kWrite);
   Token close(HandleRef handle, bool abort = false);
   Token post(std::int32_t value);

@@ -65,8 +65,9 @@ export interface DatagramSendOptions {
   /** Index of the interface to send through. */
   readonly interfaceIndex?: number | undefined;
   /**
-   * Called once: with null when the system has taken the datagram, which says nothing of its arrival, else with the reason
-   * why it never will. Errors told here are not told to `onError`.
+   * Called once, never from inside `send`: with null when the system has taken the datagram, which says nothing of its
+   * arrival, else with the reason why it never will: the system's error, or `ERR_CHANNEL_OVERFLOW`, `ERR_CHANNEL_CLOSED`,
+   * `ERR_CHANNEL_ABORTED`. Not called for what the policy `block` did not take. Errors told here are not told to `onError`.
    */
   readonly done?: ((error: Error | null) => void) | undefined;
 }
@@ -87,7 +88,10 @@ export interface DatagramQueueOptions {
   readonly overflow?: DatagramOverflowPolicy | undefined;
 }
 
-/** What became of datagrams. Every one that `send` was given is in exactly one of the counts of sending, or queued. */
+/**
+ * What became of datagrams. Every one that was given to `send` before the close is in exactly one of the counts of sending, or
+ * queued; what the policy `block` did not take is in none.
+ */
 export interface DatagramStats {
   /** Taken by the system. */
   readonly sent: number;
@@ -103,7 +107,10 @@ export interface DatagramStats {
   readonly droppedClosed: number;
   /** Refused by the system, each with an error to `done` or `onError`. */
   readonly sendErrors: number;
-  /** Arrived and dropped by the system because nobody received them in time; undefined where it does not say. */
+  /**
+   * Arrived and dropped by the system because nobody received them in time; undefined where it does not say. On the backend
+   * `node` those only that were dropped inside the process.
+   */
   readonly droppedBySystem: number | undefined;
   /** Waiting to be sent, the ones that the system has been given included. */
   readonly queued: number;
@@ -126,7 +133,8 @@ export interface DatagramInfo {
 export interface DatagramChannel {
   /**
    * Takes the events from now on; nothing is delivered before `attach` has returned. Throws `ERR_CHANNEL_CONSUMER` when
-   * there is a receiver already. Nothing is received before the first `attach`.
+   * there is a receiver already. Nothing is received before the first `attach`. On a channel that has closed, `onClose`
+   * follows. Events never come from inside a command.
    */
   attach(receiver: DatagramReceiver): void;
   /** No `onDatagrams` after this returns, until `resume()`. What arrives meanwhile waits in the system, which drops what is too much. */
@@ -138,15 +146,16 @@ export interface DatagramChannel {
    * datagram. Bytes are copied at once, or kept alive when they are lent.
    * @param to required on an unconnected channel, and to be left out on a connected one: ERR_SOCKET_DGRAM_NOT_CONNECTED,
    * ERR_SOCKET_DGRAM_IS_CONNECTED.
-   * @returns true when it was taken; false when it was dropped (`drop-new`, counted), not taken (`block`), or the channel
-   * has closed.
+   * @returns true when it was taken, also when it turns out to be too long: that is `EMSGSIZE`, as with any other refusal of
+   * the system. False when it was dropped (`drop-new`, and `drop-old` when all that is queued is with the system already;
+   * counted), not taken (`block`), or the channel closes.
    */
   send(
     data: Uint8Array | readonly Uint8Array[],
     to?: DatagramAddress,
     options?: DatagramSendOptions,
   ): boolean;
-  /** Sends what is queued, then closes. Idempotent. */
+  /** Receives nothing more, sends what is queued, then closes. Idempotent. */
   close(): void;
   /** Closes now: what is queued is dropped and counted. Idempotent. */
   abort(reason?: Error): void;

@@ -48,6 +48,8 @@ export class BufferPool {
   readonly buffer: ArrayBuffer;
   /** All of the memory. Slot 0 begins at `base`. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The same in words: the header of a datagram that slot `s` holds begins at `words[wordOf(s)]`. */
+  readonly words: Int32Array<ArrayBuffer>;
   readonly slotBytes: number;
   readonly minSlots: number;
   readonly maxSlots: number;
@@ -56,7 +58,9 @@ export class BufferPool {
   readonly #shift: number;
   readonly #provideMax: number;
   readonly #holders: Int32Array;
+  /** The last view of each slot, and where in the slot it begins: to ask the view itself for it would be slow. */
   readonly #views: (Buffer | null)[] = [];
+  readonly #viewOffsets: Int32Array;
   readonly #charged: (SlotHolder | null)[] = [];
   readonly #lentCopies: LentCopies | null;
   /** Free slots whose pages are committed, and those that were never used or were discarded. */
@@ -86,7 +90,9 @@ export class BufferPool {
     this.buffer = new ArrayBuffer(this.maxSlots * this.slotBytes + pageBytes);
     markAsUntransferable(this.buffer);
     this.bytes = new Uint8Array(this.buffer);
+    this.words = new Int32Array(this.buffer);
     this.#holders = new Int32Array(this.maxSlots);
+    this.#viewOffsets = new Int32Array(this.maxSlots);
     this.#warm = new Int32Array(this.maxSlots);
     this.#cold = new Int32Array(this.maxSlots);
     for (let slot = 0; slot < this.maxSlots; slot++) {
@@ -125,6 +131,11 @@ export class BufferPool {
     return (byteOffset - this.#base) >> this.#shift;
   }
 
+  /** Index in `words` of the first word of a slot. */
+  wordOf(slot: number): number {
+    return (this.#base + slot * this.slotBytes) >>> 2;
+  }
+
   /** The slot that holds the byte at `offset` from the start of slot 0. */
   slotOf(offset: number): number {
     return offset >> this.#shift;
@@ -155,12 +166,29 @@ export class BufferPool {
    * this slot, so that steady traffic allocates nothing.
    */
   view(slot: number, length: number): Buffer {
+    return this.viewAt(slot, 0, length);
+  }
+
+  /**
+   * `length` bytes of a slot from `offset` on, lent. The same offset and length give the same object again while nothing
+   * else was asked of this slot.
+   */
+  viewAt(slot: number, offset: number, length: number): Buffer {
     const cached = this.#views[slot];
-    if (cached !== null && cached !== undefined && cached.length === length) return cached;
-    const view = Buffer.from(this.buffer, this.#base + slot * this.slotBytes, length);
+    if (cached !== null && cached !== undefined && cached.length === length) {
+      if (this.#viewOffsets[slot] === offset) return cached;
+    }
+    const view = Buffer.from(this.buffer, this.#base + slot * this.slotBytes + offset, length);
     if (this.#lentCopies !== null) return this.#lentCopies.lend(this, slot, view);
     this.#views[slot] = view;
+    this.#viewOffsets[slot] = offset;
     return view;
+  }
+
+  /** Where bytes begin, counted from the start of slot 0, when they are what was last viewed of `slot`; else -1. */
+  offsetOfView(slot: number, bytes: unknown): number {
+    if (bytes !== this.#views[slot] || bytes === null) return -1;
+    return slot * this.slotBytes + (this.#viewOffsets[slot] as number);
   }
 
   /**
@@ -335,7 +363,8 @@ class SlotOwner implements LeaseOwner {
   }
 }
 
-function notLent(): IoError {
+/** `ERR_IOCP_NOT_LENT`. */
+export function notLent(): IoError {
   return new IoError(
     'These bytes were lent and have gone back to the pool: copy them, or take a lease, before the call that lends them returns.',
     { code: 'ERR_IOCP_NOT_LENT' },

@@ -14,7 +14,7 @@ export interface CompletionHandler {
    * @param flags `CompleteFlag` bits. Without MORE the operation has settled and its token is dead. With SLOT, `value` is
    * a pool slot that is lent for the time of this call; `port.pool.retain(value)` keeps it longer. With HANDLE, `value`
    * and `extra` name an accepted socket: take it with `port.socket(value, extra)` in this call, or it is closed.
-   * @param value slot, or index of a handle.
+   * @param value slot, index of a handle, or with SEND_TO and MORE the number of the entry that was refused.
    * @param extra generation of a handle.
    *
    * What it throws is reported as an uncaught exception; the rest of the batch goes on.

@@ -8,15 +8,10 @@ import {
   validateObject,
 } from '../layer/validate.js';
 import { Operation, type ShutdownDirection, SubmitFlag } from '../protocol.gen.js';
-import type {
-  HandleRef,
-  NativeBinding,
-  NativeListenOptions,
-  NativePort,
-  NativePortOptions,
-} from './binding.js';
+import type { HandleRef, NativeBinding, NativeError, NativePort, NativePortOptions } from './binding.js';
 import { BufferPool } from './buffer-pool.js';
 import type { CompletionHandler, TurnTask } from './completion-handler.js';
+import type { DatagramList } from './datagram-list.js';
 import { announceExhaustion, announcePort, debug } from './diagnostics.js';
 import { Dispatcher } from './dispatcher.js';
 import { canceledResult, type ErrorTarget, fromNativeError, portClosedError } from './io-error.js';
@@ -28,6 +23,8 @@ import { type PortPoster, validateInt32 } from './poster.js';
 import type { SegmentList, SegmentMemory } from './segment-list.js';
 import { Socket } from './socket.js';
 import {
+  type DatagramSocketOptions,
+  nativeDatagramOptions,
   nativeListenOptions,
   nativeOpenOptions,
   type SocketListenOptions,
@@ -42,6 +39,8 @@ const acceptCode = Operation.ACCEPT;
 const connectCode = Operation.CONNECT;
 const recvCode = Operation.RECV;
 const sendCode = Operation.SEND;
+const recvFromCode = Operation.RECV_FROM;
+const sendToCode = Operation.SEND_TO;
 const shutdownCode = Operation.SHUTDOWN;
 const closeCode = Operation.CLOSE;
 const postCode = Operation.POST;
@@ -125,14 +124,30 @@ export class CompletionPort implements SegmentMemory {
    */
   async listen(options: SocketListenOptions): Promise<Socket> {
     const native = nativeListenOptions(options);
-    if (options.host !== undefined || native.path !== undefined) return this.#listen(native);
-    try {
-      return await this.#listen(native);
-    } catch (error) {
-      const { code } = error as { code?: unknown };
-      if (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL') throw error;
-      return this.#listen({ ...native, host: '0.0.0.0' });
-    }
+    const listen = (host = native.host) =>
+      this.#openLater((driver) => driver.listen(host === undefined ? native : { ...native, host }), {
+        address: native.path ?? host,
+        port: native.port,
+      });
+    const anyHost = options.host === undefined && native.path === undefined;
+    return anyHost ? unlessWithoutIpv6(listen, () => listen('0.0.0.0')) : listen();
+  }
+
+  /**
+   * A datagram socket, bound, and connected when there is a `remote`. RECV_FROM and SEND_TO are its operations.
+   * Rejects with an `IoError` with the system's error: EADDRINUSE, EADDRNOTAVAIL, EACCES, EMFILE, …
+   */
+  async openDatagram(options: DatagramSocketOptions = {}): Promise<Socket> {
+    const native = nativeDatagramOptions(options);
+    const open = (family = native.family, local = native.local) =>
+      this.#openLater(
+        (driver) => driver.openDatagram({ ...native, family, local }),
+        { address: local.host, port: local.port },
+        native.remote && { address: native.remote.host, port: native.remote.port },
+      );
+    const anyLocal = options.local === undefined && native.remote === undefined && !native.ipv6Only;
+    if (!anyLocal) return open();
+    return unlessWithoutIpv6(open, () => open('ipv4', { host: '0.0.0.0', port: 0 }));
   }
 
   /**
@@ -185,6 +200,30 @@ export class CompletionPort implements SegmentMemory {
     const index = this.#begin(sendCode, socket, handler);
     const generation = this.#tokens.generationOf(index);
     this.#ring.send(index, generation, socket.index, socket.generation, segments.words, segments.count);
+    return this.#tokens.tokenOf(index);
+  }
+
+  /**
+   * Receives datagrams until an error or a cancel: each is a completion with MORE and SLOT. At the start of the slot is a
+   * header (`IncomingWord` of `port.pool.words` from `port.pool.wordOf(slot)` on), and at `Limit.DATAGRAM_OFFSET` the
+   * datagram, `result` bytes long. An answer of the network to an earlier datagram (ECONNREFUSED, …) also ends it: submit
+   * it anew. One at a time per socket: EALREADY.
+   */
+  submitRecvFrom(socket: Socket, handler: CompletionHandler): Token {
+    return this.#submit(recvFromCode, recvFromCode, socket, handler, 0);
+  }
+
+  /**
+   * Sends datagrams, each of them whole or not at all. One at a time per socket: EALREADY. The list stays as it is until
+   * the operation has settled; then call its `releaseAll`. Each entry that the system refuses is a completion with MORE,
+   * its error as the result, and its number (from 0) as the value; the last result is the number of entries that the
+   * system has taken, or the error when nothing was tried.
+   */
+  submitSendTo(socket: Socket, datagrams: DatagramList, handler: CompletionHandler): Token {
+    if (datagrams.count === 0) throw invalidArgumentValue('datagrams', datagrams, 'must not be empty');
+    const index = this.#begin(sendToCode, socket, handler);
+    const generation = this.#tokens.generationOf(index);
+    this.#ring.sendTo(index, generation, socket.index, socket.generation, datagrams.words, datagrams.count);
     return this.#tokens.tokenOf(index);
   }
 
@@ -308,14 +347,20 @@ export class CompletionPort implements SegmentMemory {
     };
   }
 
-  async #listen(options: NativeListenOptions): Promise<Socket> {
-    const target = { address: options.path ?? options.host, port: options.port };
+  /** @param remote whom a failed `connect` was about. */
+  async #openLater(
+    open: (driver: NativePort) => HandleRef | Promise<HandleRef>,
+    target: ErrorTarget,
+    remote: ErrorTarget = target,
+  ): Promise<Socket> {
     this.#requireOpening(target);
+    if (remote !== target) this.#requireOpening(remote);
     let handle: HandleRef;
     try {
-      handle = await this.#driver.listen(options);
+      handle = await open(this.#driver);
     } catch (error) {
-      throw this.closed ? portClosedError() : fromNativeError(error, target);
+      if (this.closed) throw portClosedError();
+      throw fromNativeError(error, (error as NativeError).syscall === 'connect' ? remote : target);
     }
     // Closed meanwhile, and the socket with it.
     if (this.closed) throw portClosedError();
@@ -385,6 +430,17 @@ export class CompletionPort implements SegmentMemory {
       this.#dispatcher.settle(index, this.#tokens.operationOf(index) === closeCode ? 0 : canceledResult);
     }
     this.#turns.run();
+  }
+}
+
+/** Opens for IPv6, and with `other` where the system has none. */
+async function unlessWithoutIpv6(open: () => Promise<Socket>, other: () => Promise<Socket>): Promise<Socket> {
+  try {
+    return await open();
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    if (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL') throw error;
+    return other();
   }
 }
 

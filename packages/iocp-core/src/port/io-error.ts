@@ -2,7 +2,7 @@
 
 import { IoError } from '../layer/errors.js';
 import { ERRORS } from '../protocol.gen.js';
-import type { NativeError, RejectedBackend } from './binding.js';
+import type { NativeDatagramError, NativeError, RejectedBackend } from './binding.js';
 
 /** Whom the failed operation was about. */
 export interface ErrorTarget {
@@ -33,6 +33,13 @@ export function fromNativeError(error: unknown, target: ErrorTarget = {}): unkno
   const { errno, syscall } = error as NativeError;
   if (!(error instanceof Error) || typeof errno !== 'number') return error;
   return ioError(-Math.abs(errno), syscall ?? 'native', target);
+}
+
+/** What the network answered to a datagram that was sent before. */
+export function datagramError({ errno, address, port, offender }: NativeDatagramError): IoError {
+  const error = ioError(-errno, 'send', { address, port });
+  if (offender !== undefined && offender !== address) error.message += ` (answered by ${offender})`;
+  return error;
 }
 
 /** No backend works, or not the one that was asked for. */

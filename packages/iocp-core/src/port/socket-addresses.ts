@@ -9,7 +9,7 @@ import {
   validatePort,
   validateString,
 } from '../layer/validate.js';
-import type { NativeListenOptions, NativeOpenOptions } from './binding.js';
+import type { NativeDatagramOptions, NativeListenOptions, NativeOpenOptions } from './binding.js';
 import { nativeSocketOptions, type SocketOptions } from './socket-options.js';
 
 /** An IP address and port. Names are not resolved here. */
@@ -59,6 +59,25 @@ export interface SocketOpenOptions {
   readonly options?: SocketOptions | undefined;
 }
 
+/** What a datagram socket is made of. */
+export interface DatagramSocketOptions {
+  /**
+   * Address to receive at, and to send from; port 0 lets the system choose. Default port 0 of `'::'`, which has IPv4 too
+   * unless `ipv6Only`, and of `'0.0.0.0'` where there is no IPv6; with a `remote`, of any address of its family.
+   */
+  readonly local?: IpEndpoint | undefined;
+  /** The only peer: nothing else is received, and datagrams are sent to it without an address. */
+  readonly remote?: IpEndpoint | undefined;
+  /** `IPV6_V6ONLY`: `'::'` takes no IPv4. Default false. */
+  readonly ipv6Only?: boolean | undefined;
+  /** `SO_REUSEADDR`: others with the same option may be bound to the same address and port; for multicast. Default false. */
+  readonly reuseAddress?: boolean | undefined;
+  /** `SO_REUSEPORT`: the system spreads the senders over all sockets bound so. Default false; `EOPNOTSUPP` on Windows. */
+  readonly reusePort?: boolean | undefined;
+  /** Set before `bind`. */
+  readonly options?: SocketOptions | undefined;
+}
+
 const backlogDefault = 511;
 
 export function nativeListenOptions(options: SocketListenOptions): NativeListenOptions {
@@ -101,14 +120,54 @@ export function nativeOpenOptions(options: SocketOpenOptions): NativeOpenOptions
   if (options.local === undefined) return { family, remote, options: socketOptions };
   validateObject(options.local, 'options.local');
   const local = checkedEndpoint(options.local, 'options.local');
-  if (isIP(local.host) !== isIP(remote.host)) {
-    throw invalidArgumentValue(
-      'options.local.host',
-      local.host,
-      'must be of the same family as the remote host',
-    );
-  }
+  requireSameFamily(local, remote);
   return { family, remote, local, options: socketOptions };
+}
+
+export function nativeDatagramOptions(options: DatagramSocketOptions): NativeDatagramOptions {
+  validateObject(options, 'options');
+  const { ipv6Only = false, reuseAddress = false, reusePort = false } = options;
+  validateBoolean(ipv6Only, 'options.ipv6Only');
+  validateBoolean(reuseAddress, 'options.reuseAddress');
+  validateBoolean(reusePort, 'options.reusePort');
+  const remote = options.remote === undefined ? undefined : remoteEndpoint(options.remote, 'options.remote');
+  const local = localEndpoint(options.local, remote);
+  return {
+    family: isIP(local.host) === 6 ? 'ipv6' : 'ipv4',
+    local,
+    ...(remote === undefined ? {} : { remote }),
+    ipv6Only,
+    reuseAddress,
+    reusePort,
+    options: nativeSocketOptions(options.options, 'options.options'),
+  };
+}
+
+/** An endpoint to send to: its port is not 0. */
+export function remoteEndpoint(remote: IpEndpoint, label: string): IpEndpoint {
+  validateObject(remote, label);
+  const { host, port } = checkedEndpoint(remote, label);
+  return { host, port: validatePort(port, `${label}.port`, 1) };
+}
+
+function localEndpoint(local: IpEndpoint | undefined, remote: IpEndpoint | undefined): IpEndpoint {
+  if (local === undefined) {
+    const ipv4 = remote !== undefined && isIP(remote.host) === 4;
+    return { host: ipv4 ? '0.0.0.0' : '::', port: 0 };
+  }
+  validateObject(local, 'options.local');
+  const checked = checkedEndpoint(local, 'options.local');
+  if (remote !== undefined) requireSameFamily(checked, remote);
+  return checked;
+}
+
+function requireSameFamily(local: IpEndpoint, remote: IpEndpoint): void {
+  if (isIP(local.host) === isIP(remote.host)) return;
+  throw invalidArgumentValue(
+    'options.local.host',
+    local.host,
+    'must be of the same family as the remote host',
+  );
 }
 
 function checkedEndpoint({ host, port }: IpEndpoint, label: string): IpEndpoint {

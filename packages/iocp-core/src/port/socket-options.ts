@@ -11,9 +11,10 @@ import type { NativeSocketOptions } from './binding.js';
 
 /**
  * Options of a socket. What the system does not have fails with `ENOPROTOOPT`; those marked Linux do so on Windows.
- * Defaults are the system's. See tcp(7), socket(7), ip(7) and ipv6(7), and for Windows the socket options of Winsock.
- * The backend `node` has only `noDelay`, `keepAlive` and `keepAliveIdle`, and `reusePort` of listening sockets from Node.js
- * 22.12 and 23.1 on.
+ * Defaults are the system's. See tcp(7), udp(7), socket(7), ip(7) and ipv6(7), and for Windows the socket options of Winsock.
+ * The backend `node` has only `noDelay`, `keepAlive` and `keepAliveIdle`; of datagram sockets `broadcast`, `multicastTtl`,
+ * `multicastLoop`, `multicastInterface`, `ttl`, `receiveBuffer` and `sendBuffer`; and `reusePort` of listening and datagram
+ * sockets from Node.js 22.12 and 23.1 on.
  */
 export interface SocketOptions {
   /** `TCP_NODELAY`: small writes leave at once. */
@@ -54,8 +55,34 @@ export interface SocketOptions {
   readonly tos?: number;
   /** `IP_TTL` or `IPV6_UNICAST_HOPS`: 1 to 255. */
   readonly ttl?: number;
-  /** `SO_REUSEPORT`: several sockets listen on one port and share its connections. Linux. */
+  /** `SO_REUSEPORT`: several sockets share one port and what comes to it. Linux; to be set before `bind`. */
   readonly reusePort?: boolean;
+  /** `SO_BUSY_POLL` in microseconds: how long a receive asks the network card by itself; 0 turns it off. Linux. */
+  readonly busyPoll?: number;
+  /** `SO_BROADCAST`: datagrams may go to broadcast addresses. */
+  readonly broadcast?: boolean;
+  /** `IP_MULTICAST_TTL` or `IPV6_MULTICAST_HOPS`: 0 to 255. */
+  readonly multicastTtl?: number;
+  /**
+   * `IP_MULTICAST_LOOP` or `IPV6_MULTICAST_LOOP`: members on this machine get what is sent to a group. On Windows the
+   * option of the receiving socket counts, elsewhere that of the sending one.
+   */
+  readonly multicastLoop?: boolean;
+  /**
+   * `IP_MULTICAST_IF` or `IPV6_MULTICAST_IF`: name, index or one of the addresses of the interface that multicasts leave
+   * through; `''` lets the system choose. Read back as a name.
+   */
+  readonly multicastInterface?: string;
+  /** `IP_PKTINFO` or `IPV6_RECVPKTINFO`: datagrams tell where they were sent to and the interface they came in through. */
+  readonly receiveDestination?: boolean;
+  /** `IP_RECVTOS` or `IPV6_RECVTCLASS`: datagrams tell their type of service, ECN included. */
+  readonly receiveTos?: boolean;
+  /** `IP_RECVTTL` or `IPV6_RECVHOPLIMIT`: datagrams tell their time to live. */
+  readonly receiveTtl?: boolean;
+  /** `IP_RECVERR` or `IPV6_RECVERR`: what the network answers to datagrams is kept for `Socket.takeDatagramError`. Linux. */
+  readonly receiveErrors?: boolean;
+  /** `UDP_GRO`: datagrams of one sender and one size may arrive joined in a slot; `SEGMENT_BYTES` tells. Linux. */
+  readonly receiveSegments?: boolean;
 }
 
 export type SocketOptionName = keyof SocketOptions;
@@ -84,6 +111,16 @@ const table: { readonly [Name in SocketOptionName]-?: 'boolean' | 'string' | Ran
   tos: [0, 255],
   ttl: [1, 255],
   reusePort: 'boolean',
+  busyPoll: int32,
+  broadcast: 'boolean',
+  multicastTtl: [0, 255],
+  multicastLoop: 'boolean',
+  multicastInterface: 'string',
+  receiveDestination: 'boolean',
+  receiveTos: 'boolean',
+  receiveTtl: 'boolean',
+  receiveErrors: 'boolean',
+  receiveSegments: 'boolean',
 };
 
 /** Checks the name of an option: `ERR_INVALID_ARG_VALUE`. */

@@ -1,8 +1,12 @@
 /** A socket that belongs to a port. */
 
+import type { IoError } from '../layer/errors.js';
 import type { NativePort } from './binding.js';
 import type { CompletionPort } from './completion-port.js';
-import { fromNativeError } from './io-error.js';
+import { datagramError, type ErrorTarget, fromNativeError, portClosedError } from './io-error.js';
+import { type MembershipChange, nativeMembership } from './membership.js';
+import { requireNetworkPermission } from './permission.js';
+import { type IpEndpoint, remoteEndpoint } from './socket-addresses.js';
 import {
   nativeOptionValue,
   optionValue,
@@ -22,7 +26,10 @@ export interface SocketAddress {
   readonly scopeId?: number;
 }
 
-/** Names an open socket of a port. Made by `listen`, `open`, `associate` and `socket` of the port; closed by CLOSE. */
+/**
+ * Names an open socket of a port. Made by `listen`, `open`, `openDatagram`, `associate` and `socket` of the port; closed by
+ * CLOSE.
+ */
 export class Socket {
   readonly port: CompletionPort;
   readonly index: number;
@@ -73,12 +80,57 @@ export class Socket {
     return this.#call((driver) => driver.descriptor(this.index, this.generation));
   }
 
-  #call<Result>(method: (driver: NativePort) => Result): Result {
+  /**
+   * Connects a datagram socket, also one that is connected: only this peer's datagrams are received from now on, and what
+   * the network answers (ICMP) ends RECV_FROM with its error. Null takes the connection back.
+   * Rejects with an `IoError` with the system's error: EAFNOSUPPORT, ENETUNREACH, EINVAL for a stream socket, …
+   */
+  async connectTo(remote: IpEndpoint | null): Promise<void> {
+    const target = remote === null ? null : remoteEndpoint(remote, 'remote');
+    const driver = this.port.requireDriver();
+    if (target !== null) requireNetworkPermission(target.host);
+    try {
+      await driver.connectDatagram(this.index, this.generation, target);
+    } catch (error) {
+      if (this.port.closed) throw portClosedError();
+      throw fromNativeError(error, target === null ? {} : { address: target.host, port: target.port });
+    }
+  }
+
+  /**
+   * Joins or leaves a multicast group.
+   * @throws {IoError} with the system's error: EADDRINUSE for a second time, EADDRNOTAVAIL for a group that was not joined,
+   * ENODEV for an interface that is not there, EINVAL for an address that is not of a group, …
+   */
+  changeMembership(membership: MembershipChange): void {
+    const native = nativeMembership(membership);
+    this.#call((driver) => driver.changeMembership(this.index, this.generation, native), {
+      address: native.group,
+    });
+  }
+
+  /**
+   * What the network answered (ICMP) to a datagram that was sent before: the oldest answer that was not taken yet, or
+   * null. `address` and `port` say where that datagram went; the message names who answered. Needs the option
+   * `receiveErrors` (Linux); without it always null.
+   */
+  takeDatagramError(): IoError | null {
+    const error = this.#call((driver) => driver.takeDatagramError(this.index, this.generation));
+    return error === null ? null : datagramError(error);
+  }
+
+  /** Datagrams that the system has dropped because the receive buffer was full; undefined where it does not say. */
+  droppedDatagrams(): number | undefined {
+    const count = this.#call((driver) => driver.droppedDatagrams(this.index, this.generation));
+    return count < 0 ? undefined : count;
+  }
+
+  #call<Result>(method: (driver: NativePort) => Result, target: ErrorTarget = {}): Result {
     const driver = this.port.requireDriver();
     try {
       return method(driver);
     } catch (error) {
-      throw fromNativeError(error);
+      throw fromNativeError(error, target);
     }
   }
 }

@@ -26,10 +26,18 @@ const offsetWord = SegmentWord.OFFSET;
 const lengthWord = SegmentWord.LENGTH;
 const segmentWords = RECORD_WORDS / 2;
 const sendCode = Operation.SEND;
+const sendToCode = Operation.SEND_TO;
 const cancelCode = Operation.CANCEL;
 
 /** Words that describe one segment in a list: pin, offset, length. */
 export const SEGMENT_TRIPLE = 3;
+
+const recordsOfDatagram = 2;
+
+/** Words that describe one datagram in a list: `OutgoingWord`. */
+export const DATAGRAM_WORDS = recordsOfDatagram * RECORD_WORDS;
+/** Up to this many words a loop is quicker than `set`, which needs a view. */
+const loopedWordsMax = 16 * DATAGRAM_WORDS;
 
 /** Whoever drains the ring. */
 export interface RingDrain {
@@ -111,6 +119,29 @@ export class SubmissionRing {
       block[target + lengthWord] = words[source + 2] as number;
       target += segmentWords;
     }
+  }
+
+  /** A SEND_TO of the first `count` datagrams that `words` describes. */
+  sendTo(
+    token: number,
+    tokenGeneration: number,
+    handle: number,
+    handleGeneration: number,
+    words: Int32Array,
+    count: number,
+  ): void {
+    const offset = this.#reserve(1 + count * recordsOfDatagram);
+    const block = this.block;
+    this.submissions++;
+    block[offset + codeWord] = sendToCode | (count << 16);
+    block[offset + tokenWord] = token;
+    block[offset + tokenGenerationWord] = tokenGeneration;
+    block[offset + handleWord] = handle;
+    block[offset + handleGenerationWord] = handleGeneration;
+    const target = offset + RECORD_WORDS;
+    const end = count * DATAGRAM_WORDS;
+    if (end > loopedWordsMax) block.set(words.subarray(0, end), target);
+    else for (let at = 0; at < end; at++) block[target + at] = words[at] as number;
   }
 
   /** A request to end the operation with this token early. */

@@ -91,6 +91,30 @@ test('a view shows the slot, and the same length gives the same object', () => {
   expect(rig.pool.slotAt(view.byteOffset + slotBytes - 1)).toBe(slot);
 });
 
+test('a view from the middle of a slot is kept by its place and length', () => {
+  const rig = new Rig();
+  const slot = rig.receive();
+  rig.pool.bytes.set([1, 2, 3], 128 + slot * slotBytes + 256);
+  const view = rig.pool.viewAt(slot, 256, 3);
+  expect([...view]).toEqual([1, 2, 3]);
+  expect(rig.pool.viewAt(slot, 256, 3)).toBe(view);
+  expect(rig.pool.offsetOfView(slot, view)).toBe(slot * slotBytes + 256);
+  expect(rig.pool.offsetOfView(slot, view.subarray(0))).toBe(-1);
+  expect(rig.pool.offsetOfView(slot + 1, view)).toBe(-1);
+  expect(rig.pool.offsetOfView(31, null)).toBe(-1);
+  const later = rig.pool.viewAt(slot, 257, 3);
+  expect([...later]).toEqual([2, 3, 0]);
+  expect(rig.pool.view(slot, 3)).not.toBe(later);
+  expect(rig.pool.slotAt(view.byteOffset)).toBe(slot);
+});
+
+test('the words of a slot are its bytes', () => {
+  const rig = new Rig();
+  const slot = rig.receive();
+  rig.pool.words[rig.pool.wordOf(slot) + 2] = 0x01010101;
+  expect([...rig.pool.viewAt(slot, 7, 6)]).toEqual([0, 1, 1, 1, 1, 0]);
+});
+
 test('a lease of a view, or of a part of it, keeps the slot', () => {
   const rig = new Rig();
   const slot = rig.receive();
@@ -205,6 +229,17 @@ test('debug mode lends copies that lose their bytes, and overwrites the slot', (
   expect(view.length).toBe(0);
   expect(rig.pool.bytes[128 + slot * slotBytes]).toBe(0xdb);
   expect(() => lease(view)).toThrow(notLent);
+});
+
+test('debug mode lends copies also from the middle of a slot', () => {
+  const rig = new Rig({ debug: true });
+  const slot = rig.receive();
+  rig.pool.bytes.set([1, 2, 3], 128 + slot * slotBytes + 256);
+  const view = rig.pool.viewAt(slot, 256, 3);
+  expect([...view]).toEqual([1, 2, 3]);
+  expect(rig.pool.viewAt(slot, 256, 3)).not.toBe(view);
+  rig.pool.release(slot);
+  expect(view.length).toBe(0);
 });
 
 test('the memory cannot be moved away', () => {

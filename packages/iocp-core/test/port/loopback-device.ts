@@ -115,6 +115,27 @@ export class LoopbackDevice implements NativePort, SlotSource {
     return this.#sockets.open('port' in options.remote ? options.remote.port : 0);
   }
 
+  /** There are no datagrams here. */
+  openDatagram(): HandleRef {
+    throw nativeError(93, 'socket');
+  }
+
+  connectDatagram(): void {
+    throw nativeError(95, 'connect');
+  }
+
+  changeMembership(): void {
+    throw nativeError(95, 'setsockopt');
+  }
+
+  takeDatagramError(): null {
+    throw nativeError(95, 'recvmsg');
+  }
+
+  droppedDatagrams(): number {
+    return -1;
+  }
+
   associate(_fd: number): HandleRef {
     throw nativeError(88, 'associate');
   }

@@ -1,55 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import { BufferPool } from '../../src/port/buffer-pool.js';
-import { SegmentList, type SegmentMemory } from '../../src/port/segment-list.js';
-import { SubmissionRing } from '../../src/port/submission-ring.js';
-import { WriteArena } from '../../src/port/write-arena.js';
+import { SegmentList } from '../../src/port/segment-list.js';
 import { Limit } from '../../src/protocol.gen.js';
+import { ListMemory, slotBytes } from './list-memory.js';
 
-const slotBytes = 4096;
-const base = 64;
-
-class Memory implements SegmentMemory {
-  readonly pool: BufferPool;
-  readonly arena: WriteArena;
-  readonly pins = new Map<number, Uint8Array>();
-  #nextPin = 0;
-
-  constructor(maxSlots = 64) {
-    this.pool = new BufferPool(new SubmissionRing(), { slotBytes, minSlots: 1, maxSlots, debug: false });
-    this.pool.start(base);
-    this.arena = new WriteArena(this.pool);
-  }
-
-  pin(bytes: Uint8Array): number {
-    this.pins.set(this.#nextPin, bytes);
-    return this.#nextPin++;
-  }
-
-  unpin(pin: number): void {
-    if (!this.pins.delete(pin)) throw new Error(`pin ${pin} is unknown`);
-  }
-
-  /** A lent view of `length` bytes with `fill` in them. */
-  lend(length: number, fill: number): { slot: number; view: Buffer } {
-    const slot = this.pool.takeForWrite();
-    const view = this.pool.view(slot, length);
-    view.fill(fill);
-    return { slot, view };
-  }
-
+class Memory extends ListMemory {
   /** What native code would send. */
   read(list: SegmentList): Buffer {
     const parts: Uint8Array[] = [];
     for (let at = 0; at < list.count * 3; at += 3) {
       const [pin = 0, offset = 0, length = 0] = list.words.slice(at, at + 3);
-      const memory = pin === -1 ? this.pool.bytes.subarray(base) : this.pins.get(pin);
-      parts.push(memory?.slice(offset, offset + length) ?? new Uint8Array());
+      parts.push(this.bytesAt(pin, offset, length));
     }
     return Buffer.concat(parts);
-  }
-
-  get heldSlots(): number {
-    return this.pool.slots.javascript - (this.arena.idle ? 1 : 0);
   }
 }
 
@@ -108,7 +70,7 @@ describe('small chunks', () => {
   });
 
   test('are copied to memory of their own when the pool has nothing to spare', () => {
-    const memory = new Memory(1);
+    const memory = new Memory({ maxSlots: 1 });
     const list = new SegmentList(memory);
     const chunk = Buffer.from('no slot');
     list.add(chunk);
@@ -221,7 +183,7 @@ describe('large chunks', () => {
 });
 
 test('more segments than one send takes become one, in order', () => {
-  const memory = new Memory(2048);
+  const memory = new Memory({ maxSlots: 2048 });
   const [list, other] = [new SegmentList(memory), new SegmentList(memory)];
   const expected: Buffer[] = [];
   for (let count = 0; count < Limit.SEGMENTS_MAX + 88; count++) {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SubmissionRing } from '../../src/port/submission-ring.js';
+import { DATAGRAM_WORDS, SubmissionRing } from '../../src/port/submission-ring.js';
 import {
   HEADER_WORDS,
   Limit,
@@ -86,6 +86,35 @@ test('the largest send fits, and exactly full is not drained', () => {
   ring.cancel(1, 2);
   expect(drains).toBe(1);
   expect(countOf(ring)).toBe(1);
+});
+
+test('a send of datagrams is two records each behind its own', () => {
+  const ring = new SubmissionRing();
+  const words = Int32Array.from({ length: 3 * DATAGRAM_WORDS }, (_, at) => 100 + at);
+  ring.sendTo(1, 2, 3, 4, words, 2);
+  expect(countOf(ring)).toBe(5);
+  expect(recordAt(ring, 0).slice(0, 5)).toEqual([Operation.SEND_TO | (2 << 16), 1, 2, 3, 4]);
+  const sent = [1, 2, 3, 4].flatMap((record) => recordAt(ring, record));
+  expect(sent).toEqual([...words.subarray(0, 2 * DATAGRAM_WORDS)]);
+  expect(ring.submissions).toBe(1);
+});
+
+test('the largest send of datagrams fits, in one piece', () => {
+  const ring = new SubmissionRing();
+  let drains = 0;
+  ring.connect({
+    flush() {
+      drains++;
+      ring.clear();
+    },
+  });
+  const words = Int32Array.from({ length: Limit.DATAGRAMS_MAX * DATAGRAM_WORDS }, (_, at) => at);
+  for (let count = 0; count < 4; count++) ring.sendTo(count, 2, 3, 4, words, Limit.DATAGRAMS_MAX);
+  expect(drains).toBe(1);
+  expect(countOf(ring)).toBe(1 + 2 * Limit.DATAGRAMS_MAX);
+  expect(recordAt(ring, 0)[SubmissionWord.TOKEN]).toBe(3);
+  const start = HEADER_WORDS + RECORD_WORDS;
+  expect(ring.block.subarray(start, start + words.length)).toEqual(words);
 });
 
 test('without a driver a full ring forgets instead of failing', () => {

@@ -1,17 +1,20 @@
-import type { ConnectsScenario, IdleScenario, MessagesScenario } from '../scenarios.js';
+import type { IdleScenario, TimedScenario } from '../scenarios.js';
 import type { LatencySummary } from './latency.js';
+
+/** To measure a server under load. */
+export interface MeasureJob<Scenario extends TimedScenario = TimedScenario> {
+  readonly kind: 'measure';
+  readonly scenario: Scenario;
+  readonly serverPort: number;
+  /** Process to measure. */
+  readonly serverPid: number;
+  readonly warmUpMs: number;
+  readonly measureMs: number;
+}
 
 /** What the load generator is asked for. */
 export type Job =
-  | {
-      readonly kind: 'measure';
-      readonly scenario: MessagesScenario | ConnectsScenario;
-      readonly serverPort: number;
-      /** Process to measure. */
-      readonly serverPid: number;
-      readonly warmUpMs: number;
-      readonly measureMs: number;
-    }
+  | MeasureJob
   /** Opens connections, lets each echo one message, and keeps them open. */
   | { readonly kind: 'hold'; readonly scenario: IdleScenario; readonly serverPort: number }
   /** Closes the connections that are held. */
@@ -21,6 +24,8 @@ export type Job =
 export interface Measurement {
   /** Messages, or connections where those are counted. */
   readonly messages: number;
+  /** Datagrams that got no reply, and were sent again. */
+  readonly lost: number;
   readonly seconds: number;
   readonly serverCpuNanoseconds: number;
   /** Part of the server's time that the system took, 0 to 1. */

@@ -1,13 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CompletionPort, SocketOpenOptions } from '@iocp/core';
-import { cpuNanosecondsBetween, sampleCpu, systemShareBetween } from '../cpu-time.js';
+import type { ConnectsScenario, MessagesScenario } from '../scenarios.js';
 import { BatchClock } from './clock.js';
-import type { Job, Measurement } from './jobs.js';
+import type { MeasureJob, Measurement } from './jobs.js';
 import { LatencyRecorder } from './latency.js';
+import { measureLoad, type RunningLoad } from './measure.js';
 import { Payload } from './payload.js';
 import { Peer, type PeerRun, targetAt } from './peer.js';
 
-type MeasureJob = Extract<Job, { kind: 'measure' }>;
+type ConnectionsScenario = MessagesScenario | ConnectsScenario;
 
 /** Contents differ between this many connections, so that replies that go astray are noticed. */
 const variants = 8;
@@ -15,15 +16,17 @@ const variants = 8;
 const drainMsMax = 10_000;
 
 /** A run of one scenario against one server. */
-export class MeasuredLoad implements PeerRun {
+export class MeasuredLoad implements PeerRun, RunningLoad {
   readonly target: SocketOpenOptions;
   readonly clock: BatchClock;
   readonly latency = new LatencyRecorder();
   /** Messages answered so far. */
   messages = 0;
+  /** TCP loses nothing. */
+  readonly lost = 0;
   /** Set at the end: nobody sends or connects any more. */
   stopping = false;
-  readonly #job: MeasureJob;
+  readonly #job: MeasureJob<ConnectionsScenario>;
   readonly #payloads: readonly Payload[];
   #peersOpen = 0;
   #onFinish: (() => void) | undefined;
@@ -32,7 +35,7 @@ export class MeasuredLoad implements PeerRun {
 
   constructor(
     readonly port: CompletionPort,
-    job: MeasureJob,
+    job: MeasureJob<ConnectionsScenario>,
   ) {
     this.#job = job;
     this.target = targetAt(job.serverPort);
@@ -53,6 +56,10 @@ export class MeasuredLoad implements PeerRun {
     this.#reject(error);
   }
 
+  during(milliseconds: number): Promise<void> {
+    return Promise.race([delay(milliseconds), this.#failure]);
+  }
+
   /** A peer has done its last. */
   peerFinished(): void {
     this.#peersOpen -= 1;
@@ -61,28 +68,7 @@ export class MeasuredLoad implements PeerRun {
 
   async measure(): Promise<Measurement> {
     this.#startPeers();
-    await this.#during(this.#job.warmUpMs);
-    const { serverPid } = this.#job;
-    this.latency.reset();
-    const [messages, time, server, load] = [
-      this.messages,
-      performance.now(),
-      sampleCpu(serverPid),
-      sampleCpu(process.pid),
-    ];
-    // A machine that is busy with something else may give us no time at all.
-    do await this.#during(this.#job.measureMs);
-    while (this.messages === messages);
-    const seconds = (performance.now() - time) / 1000;
-    const [serverAfter, loadAfter] = [sampleCpu(serverPid), sampleCpu(process.pid)];
-    const measurement = {
-      messages: this.messages - messages,
-      seconds,
-      serverCpuNanoseconds: cpuNanosecondsBetween(server, serverAfter),
-      serverSystemShare: systemShareBetween(server, serverAfter),
-      loadCpuNanoseconds: cpuNanosecondsBetween(load, loadAfter),
-      latencyMicroseconds: this.latency.summary(),
-    };
+    const measurement = await measureLoad(this, this.#job);
     await this.#finish();
     return measurement;
   }
@@ -98,10 +84,6 @@ export class MeasuredLoad implements PeerRun {
           : new ConnectingPeer(this, payload);
       peer.connect();
     }
-  }
-
-  #during(milliseconds: number): Promise<void> {
-    return Promise.race([delay(milliseconds), this.#failure]);
   }
 
   /** Waits for every reply that is due, so that a loss is noticed. */

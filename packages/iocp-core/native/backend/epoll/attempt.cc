@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "backend/epoll/complete.h"
 #include "backend/net/address.h"
 #include "backend/posix/errno.h"
 #include "core/protocol.gen.h"
@@ -20,16 +21,6 @@ static_assert(shutdown_direction::kRead == SHUT_RD && shutdown_direction::kWrite
 
 std::span<IoVector> vectors_left(const Operation& send) noexcept {
   return std::span(send.gather->vectors).subspan(send.vector_first);
-}
-
-/// Makes a system call until no signal interrupts it; gives its result or the negated error.
-template <typename Call>
-std::int32_t complete(Call call) noexcept {
-  for (;;) {
-    const auto result = call();
-    if (result >= 0) return static_cast<std::int32_t>(result);
-    if (errno != EINTR) return -posix::from_errno(errno);
-  }
 }
 
 }  // namespace

@@ -5,11 +5,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
 
 #include "backend/epoll/attempt.h"
+#include "backend/epoll/datagram_calls.h"
 #include "backend/posix/descriptor.h"
 #include "backend/posix/errno.h"
 #include "core/event_queue.h"
@@ -24,6 +26,8 @@ constexpr int kAcceptsPerTurn = 64;
 constexpr std::size_t kReportsPerPoll = 256;
 
 constexpr std::uint32_t kInterest = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
+/// A datagram socket reports room after every single datagram that left it: asked for only while a SendTo waits for it.
+constexpr std::uint32_t kDatagramInterest = EPOLLIN | EPOLLET;
 constexpr std::uint32_t kReadableReport = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 constexpr std::uint32_t kWritableReport = EPOLLOUT | EPOLLHUP | EPOLLERR;
 /// With one of these, less than asked for does not mean that everything was read: the end or an error may
@@ -39,6 +43,7 @@ constexpr std::uint32_t kNonBlocking = 8;    // O_NONBLOCK is set
 constexpr std::uint32_t kConnecting = 16;    // connect was called
 constexpr std::uint32_t kCancelReader = 32;  // the operation that reads is to end
 constexpr std::uint32_t kCancelWriter = 64;  // the operation that writes is to end
+constexpr std::uint32_t kAwaitsRoom = 128;   // a datagram socket of which EPOLLOUT was asked for
 
 /// In the place of a handle's key: the eventfd.
 constexpr std::uint64_t kWakeKey = ~std::uint64_t{0};
@@ -48,6 +53,10 @@ std::uint64_t key_of(const Handle& handle) noexcept {
 }
 
 int descriptor_of(const Handle& handle) noexcept { return static_cast<int>(handle.native); }
+
+std::int32_t taken(const Operation& send_to) noexcept {
+  return static_cast<std::int32_t>(send_to.datagrams_taken);
+}
 
 class EpollDriver final : public Driver {
  public:
@@ -80,6 +89,13 @@ class EpollDriver final : public Driver {
   void try_accept(Operation& operation);
   void try_send(Operation& operation);
   void try_connect(Operation& operation);
+  void try_receive_from(Operation& operation);
+  void try_send_to(Operation& operation);
+  [[nodiscard]] bool send_some(Operation& operation);
+  void refuse(Operation& operation, std::int32_t error);
+  void await_room(Operation& operation);
+  void finish_send_to(Operation& operation, std::int32_t result);
+  [[nodiscard]] std::int32_t change_interest(Handle& handle, std::uint32_t interest);
   [[nodiscard]] bool ensure_nonblocking(Operation& operation);
   void finish(Operation& operation, std::int32_t result);
 
@@ -88,10 +104,11 @@ class EpollDriver final : public Driver {
   const BufferSlots& slots_;
   std::vector<std::uint32_t> free_slots_;  // the last one given is used first: its memory is warm
   std::vector<Handle*> handles_;           // attached ones, by index
-  OperationQueue outgoing_;                // Send, Connect and Shutdown to try
-  OperationQueue incoming_;                // Recv and Accept to try
+  OperationQueue outgoing_;                // Send, SendTo, Connect and Shutdown to try
+  OperationQueue incoming_;                // Recv, RecvFrom and Accept to try
   EventQueue done_;
-  bool polled_ = false;  // since the last reap
+  std::unique_ptr<attempt::DatagramCalls> datagrams_;  // from the first datagram socket on
+  bool polled_ = false;                                // since the last reap
   std::array<epoll_event, kReportsPerPoll> reports_{};
   DriverStats stats_;
 };
@@ -99,11 +116,13 @@ class EpollDriver final : public Driver {
 std::int32_t EpollDriver::attach(Handle& handle) {
   // The key and not a pointer: a report that is on its way while the handle is closed must not find the next
   // owner of the place.
-  epoll_event interest{.events = kInterest, .data = {.u64 = key_of(handle)}};
+  const bool stream = handle.kind == SocketKind::Stream;
+  epoll_event interest{.events = stream ? kInterest : kDatagramInterest, .data = {.u64 = key_of(handle)}};
   ++stats_.system_calls;
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor_of(handle), &interest) != 0) {
     return -posix::from_errno(errno);
   }
+  if (!stream && datagrams_ == nullptr) datagrams_ = std::make_unique<attempt::DatagramCalls>(slots_);
   if (handles_.size() <= handle.index) handles_.resize(handle.index + std::size_t{1}, nullptr);
   handles_[handle.index] = &handle;
   handle.driver_flags = kWritable;  // nearly always so: the first send does not wait for a report
@@ -116,11 +135,13 @@ void EpollDriver::start(Operation& operation) {
   Handle& handle = *operation.handle;
   switch (operation.code) {
     case OpCode::Recv:
+    case OpCode::RecvFrom:
     case OpCode::Accept:
       handle.driver_reader = &operation;
       if ((handle.driver_flags & kReadable) != 0) incoming_.push(operation);
       return;
     case OpCode::Send:
+    case OpCode::SendTo:
       handle.driver_writer = &operation;
       if ((handle.driver_flags & kWritable) != 0) outgoing_.push(operation);
       return;
@@ -220,9 +241,14 @@ void EpollDriver::try_operation(Operation& operation) {
   }
   Handle& handle = *operation.handle;
   const std::uint32_t canceled = handle.driver_reader == &operation ? kCancelReader : kCancelWriter;
-  if ((handle.driver_flags & canceled) != 0) return finish(operation, -error_number::kECANCELED);
+  const bool ends = (handle.driver_flags & canceled) != 0;
+  if (operation.code == OpCode::SendTo) {
+    return ends ? finish_send_to(operation, taken(operation)) : try_send_to(operation);
+  }
+  if (ends) return finish(operation, -error_number::kECANCELED);
   switch (operation.code) {
     case OpCode::Recv: return try_receive(operation);
+    case OpCode::RecvFrom: return try_receive_from(operation);
     case OpCode::Accept: return try_accept(operation);
     case OpCode::Send: return try_send(operation);
     case OpCode::Connect: return try_connect(operation);
@@ -304,6 +330,99 @@ void EpollDriver::try_connect(Operation& operation) {
   handle.driver_flags &= ~kConnecting;
   if (result == 0) handle.driver_flags |= kWritable;
   finish(operation, result);
+}
+
+void EpollDriver::try_receive_from(Operation& operation) {
+  Handle& handle = *operation.handle;
+  if (free_slots_.empty()) return finish(operation, -error_number::kENOBUFS);
+  const std::size_t asked = std::min(free_slots_.size(), attempt::kReceivedMax);
+  ++stats_.system_calls;
+  const std::int32_t result = datagrams_->receive(descriptor_of(handle), free_slots_);
+  if (result == -error_number::kEAGAIN) {
+    handle.driver_flags &= ~kReadable;
+    return;
+  }
+  if (result < 0) return finish(operation, result);
+  const auto count = static_cast<std::size_t>(result);
+  for (std::size_t i = 0; i < count; ++i) {
+    done_.push({.operation = &operation,
+                .result = datagrams_->received_bytes(i),
+                .slot = static_cast<std::int32_t>(free_slots_.back()),
+                .more = true});
+    free_slots_.pop_back();
+  }
+  // The call also ends early at an error, for the next one to return: that has been, or is yet to be, reported.
+  if (count < asked) {
+    handle.driver_flags &= ~kReadable;
+  } else {
+    incoming_.push(operation);
+  }
+}
+
+void EpollDriver::try_send_to(Operation& operation) {
+  Handle& handle = *operation.handle;
+  while (operation.datagrams_settled < handle.outgoing.size()) {
+    if (!send_some(operation)) return await_room(operation);
+  }
+  finish_send_to(operation, taken(operation));
+}
+
+/// Sends up to the first datagram that cannot be sent at all, which it refuses. False when the socket's buffer is full.
+bool EpollDriver::send_some(Operation& operation) {
+  Handle& handle = *operation.handle;
+  std::int32_t refusal = 0;
+  const std::size_t count = datagrams_->prepare(
+      std::span(handle.outgoing).subspan(operation.datagrams_settled), handle.kind, refusal);
+  for (std::size_t first = 0; first < count;) {
+    ++stats_.system_calls;
+    const std::int32_t result = datagrams_->send(descriptor_of(handle), first, count - first);
+    if (result == -error_number::kEAGAIN) return false;
+    if (result < 0) {
+      // About the first of them only.
+      refuse(operation, result);
+      ++first;
+      continue;
+    }
+    const auto sent = static_cast<std::uint32_t>(result);
+    operation.datagrams_taken += sent;
+    operation.datagrams_settled += sent;
+    first += sent;
+  }
+  if (refusal != 0) refuse(operation, refusal);
+  return true;
+}
+
+void EpollDriver::refuse(Operation& operation, std::int32_t error) {
+  done_.push({.operation = &operation,
+              .result = error,
+              .datagram = static_cast<std::int32_t>(operation.datagrams_settled++),
+              .more = true});
+}
+
+void EpollDriver::await_room(Operation& operation) {
+  Handle& handle = *operation.handle;
+  handle.driver_flags &= ~kWritable;
+  if ((handle.driver_flags & kAwaitsRoom) != 0) return;
+  const std::int32_t result = change_interest(handle, kDatagramInterest | EPOLLOUT);
+  if (result != 0) return finish_send_to(operation, result);
+  handle.driver_flags |= kAwaitsRoom;
+}
+
+void EpollDriver::finish_send_to(Operation& operation, std::int32_t result) {
+  Handle& handle = *operation.handle;
+  // Should it fail there are more reports than needed, and that is all. The next SendTo has to find out for itself.
+  if ((handle.driver_flags & kAwaitsRoom) != 0 && change_interest(handle, kDatagramInterest) == 0) {
+    handle.driver_flags &= ~kAwaitsRoom;
+  }
+  handle.driver_flags |= kWritable;
+  finish(operation, result);
+}
+
+std::int32_t EpollDriver::change_interest(Handle& handle, std::uint32_t interest) {
+  epoll_event wanted{.events = interest, .data = {.u64 = key_of(handle)}};
+  ++stats_.system_calls;
+  const int result = ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, descriptor_of(handle), &wanted);
+  return result == 0 ? 0 : -posix::from_errno(errno);
 }
 
 bool EpollDriver::ensure_nonblocking(Operation& operation) {

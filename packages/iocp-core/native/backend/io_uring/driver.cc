@@ -13,10 +13,12 @@
 #include <utility>
 
 #include "backend/io_uring/buffer_ring.h"
+#include "backend/io_uring/datagrams.h"
 #include "backend/io_uring/kernel_abi.h"
 #include "backend/io_uring/prepare.h"
 #include "backend/io_uring/probe.h"
 #include "backend/io_uring/ring.h"
+#include "backend/posix/datagram_message.h"
 #include "backend/posix/errno.h"
 
 namespace iocp {
@@ -36,6 +38,9 @@ int shutdown_direction(std::int32_t direction) noexcept {
 /// Rounds of a busy port after which it is looked for missed hang-ups although it never blocks.
 constexpr int kRoundsPerCheck = 128;
 
+/// Datagrams that are tried again when a full buffer has room: most of them would come back once more.
+constexpr std::uint32_t kDatagramsPerRetry = 32;
+
 class UringDriver final : public Driver {
  public:
   UringDriver(Ring ring, BufferRing buffers, posix::Descriptor signal, const BufferSlots& slots)
@@ -44,8 +49,8 @@ class UringDriver final : public Driver {
   [[nodiscard]] const char* name() const noexcept override { return "io_uring"; }
 
   [[nodiscard]] std::vector<std::string> features() const override {
-    return {"single_issuer",  "defer_taskrun",        "multishot_accept",
-            "multishot_recv", "provided_buffer_ring", "eventfd"};
+    return {"single_issuer",     "defer_taskrun",        "multishot_accept", "multishot_recv",
+            "multishot_recvmsg", "provided_buffer_ring", "eventfd"};
   }
 
   [[nodiscard]] std::int32_t attach(Handle& handle) override {
@@ -68,12 +73,17 @@ class UringDriver final : public Driver {
     }
     operation.driver_queued = false;
     operation.driver_restarting = false;
-    enqueue(Request::Kind::Start, operation);
+    if (operation.code == OpCode::SendTo) return enter_round(operation, limit::kDatagramsMax);
+    enqueue({.kind = Request::Kind::Start, .operation = &operation});
   }
 
-  void cancel(Operation& operation) override { enqueue(Request::Kind::Cancel, operation); }
+  void cancel(Operation& operation) override {
+    enqueue({.kind = Request::Kind::Cancel, .operation = &operation});
+  }
 
-  void close(Handle& /*handle*/, Operation& close) override { enqueue(Request::Kind::Close, close); }
+  void close(Handle& /*handle*/, Operation& close) override {
+    enqueue({.kind = Request::Kind::Close, .operation = &close});
+  }
 
   void provide(std::uint32_t slot) override {
     buffers_.add(slots_, slot);
@@ -95,9 +105,13 @@ class UringDriver final : public Driver {
     set_signalling(false);
     if (++rounds_since_check_ > kRoundsPerCheck) restart_hung_up();
     std::size_t count = 0;
-    for (; count < events.size() && !ready_.empty(); ready_.pop_front()) events[count++] = ready_.front();
     bool entered = false;
     while (count < events.size()) {
+      if (!ready_.empty()) {
+        events[count++] = ready_.front();
+        ready_.pop_front();
+        continue;
+      }
       const io_uring_cqe* entry = ring_.peek();
       if (entry == nullptr) {
         // Once a call: under load there is always more, and JavaScript must get its turn.
@@ -107,10 +121,7 @@ class UringDriver final : public Driver {
         if (ring_.enter() != 0) break;
         continue;
       }
-      if (Operation* operation = operation_of(entry->user_data); operation != nullptr) {
-        const Event event = event_of(*operation, *entry);
-        if (!restarts(*operation, *entry)) events[count++] = event;
-      }
+      if (take(*entry, events[count])) ++count;
       ring_.advance();
     }
     return count;
@@ -154,30 +165,75 @@ class UringDriver final : public Driver {
 
  private:
   struct Request {
-    enum class Kind : std::uint8_t { Start, Cancel, Close } kind;
+    enum class Kind : std::uint8_t { Start, WaitForRoom, Cancel, Close } kind;
     Operation* operation;
+    std::uint32_t datagram = 0;  // SendTo: the next one to look at
+    std::uint32_t room = 0;      // SendTo: how many may be written
   };
 
-  void enqueue(Request::Kind kind, Operation& operation) {
-    const Request request{kind, &operation};
+  void enqueue(Request request) {
     if (!backlog_.empty() || !write(request)) backlog_.push_back(request);
   }
 
-  /// False when the submission queue is full, also after handing it over.
-  [[nodiscard]] bool write(const Request& request) {
-    io_uring_sqe* entry = ring_.next_entry();
-    if (entry == nullptr) {
-      publish_buffers();
-      if (ring_.enter() != 0) return false;
-      entry = ring_.next_entry();
-      if (entry == nullptr) return false;
+  /// A zeroed submission entry, or null when the queue is full, also after handing it over.
+  [[nodiscard]] io_uring_sqe* next_entry() {
+    if (io_uring_sqe* entry = ring_.next_entry(); entry != nullptr) return entry;
+    publish_buffers();
+    return ring_.enter() == 0 ? ring_.next_entry() : nullptr;
+  }
+
+  /// False when there is no room: then the request has to be written again, from where it got to.
+  [[nodiscard]] bool write(Request& request) {
+    if (request.kind == Request::Kind::Start && request.operation->code == OpCode::SendTo) {
+      return write_datagrams(request);
     }
+    io_uring_sqe* entry = next_entry();
+    if (entry == nullptr) return false;
     switch (request.kind) {
       case Request::Kind::Start: prepare_operation(*entry, *request.operation); break;
+      case Request::Kind::WaitForRoom: prepare_wait_for_room(*entry, *request.operation); break;
       case Request::Kind::Cancel: prepare_cancel(*entry, *request.operation); break;
       case Request::Kind::Close: prepare_close(*entry, *request.operation); break;
     }
     return true;
+  }
+
+  /// Writes the datagrams of a SendTo that have not settled, as far as there may be room for them in the socket's buffer.
+  [[nodiscard]] bool write_datagrams(Request& request) {
+    Operation& operation = *request.operation;
+    Handle& handle = *operation.handle;
+    for (; request.datagram < handle.outgoing.size(); ++request.datagram) {
+      if (request.room == 0 || operation.cancel_requested) break;
+      OutgoingDatagram& datagram = handle.outgoing[request.datagram];
+      if (datagram.operation == nullptr) continue;
+      if (const std::int32_t error = posix::prepare_message(datagram, handle.kind); error != 0) {
+        ready_.push_back(refusal_of(datagram, error));
+        settle(datagram);
+        continue;
+      }
+      io_uring_sqe* entry = next_entry();
+      if (entry == nullptr) return false;
+      prepare_send_to(*entry, datagram);
+      ++operation.datagrams_busy;
+      --request.room;
+    }
+    leave_round(operation);
+    return true;
+  }
+
+  void enter_round(Operation& operation, std::uint32_t room) {
+    operation.datagrams_busy = 1;  // the request that writes the others
+    enqueue({.kind = Request::Kind::Start, .operation = &operation, .room = room});
+  }
+
+  /// The last one to leave a round ends the SendTo, or begins another round when there is room for it.
+  void leave_round(Operation& operation) {
+    if (--operation.datagrams_busy > 0) return;
+    if (operation.datagrams_settled < operation.handle->outgoing.size() && !operation.cancel_requested) {
+      return enqueue({.kind = Request::Kind::WaitForRoom, .operation = &operation});
+    }
+    ready_.push_back(
+        {.operation = &operation, .result = static_cast<std::int32_t>(operation.datagrams_taken)});
   }
 
   void publish_buffers() noexcept {
@@ -191,6 +247,38 @@ class UringDriver final : public Driver {
   /// While we are awake the kernel need not tell us anything.
   void set_signalling(bool on) noexcept {
     if (std::exchange(signalling_, on) != on) ring_.set_signalling(on);
+  }
+
+  /// Writes what the completion means to `event`. False when it is nobody's event.
+  bool take(const io_uring_cqe& entry, Event& event) {
+    if (OutgoingDatagram* datagram = datagram_of(entry.user_data); datagram != nullptr) {
+      return take_datagram(*datagram, entry.res, event);
+    }
+    Operation* operation = operation_of(entry.user_data);
+    if (operation == nullptr) return false;
+    if (operation->code == OpCode::SendTo) {
+      enter_round(*operation, kDatagramsPerRetry);  // there is room, or it was told to end
+      return false;
+    }
+    event = event_of(*operation, entry);
+    return !restarts(*operation, entry);
+  }
+
+  bool take_datagram(OutgoingDatagram& datagram, std::int32_t result, Event& event) {
+    Operation& operation = *datagram.operation;
+    const bool refused = result < 0 && result != -EAGAIN;
+    if (refused) event = refusal_of(datagram, -posix::from_errno(-result));
+    if (result >= 0) ++operation.datagrams_taken;
+    if (result >= 0 || refused) settle(datagram);
+    leave_round(operation);
+    return refused;
+  }
+
+  static Event refusal_of(const OutgoingDatagram& datagram, std::int32_t error) noexcept {
+    return {.operation = datagram.operation,
+            .result = error,
+            .datagram = static_cast<std::int32_t>(datagram.index),
+            .more = true};
   }
 
   /// True when the completion is only the end of a receive that is started anew, and nobody's event.
@@ -240,11 +328,11 @@ class UringDriver final : public Driver {
       Operation& operation = *drained_[i];
       if (polled_[i].revents == 0 || operation.driver_restarting || operation.cancel_requested) continue;
       operation.driver_restarting = true;
-      enqueue(Request::Kind::Cancel, operation);
+      enqueue({.kind = Request::Kind::Cancel, .operation = &operation});
     }
   }
 
-  static Event event_of(Operation& operation, const io_uring_cqe& entry) noexcept {
+  [[nodiscard]] Event event_of(Operation& operation, const io_uring_cqe& entry) const noexcept {
     Event event{.operation = &operation};
     event.more = (entry.flags & abi::kCompletionMore) != 0;
     if ((entry.flags & abi::kCompletionBuffer) != 0) {
@@ -254,6 +342,8 @@ class UringDriver final : public Driver {
       event.result = -posix::from_errno(-entry.res);
     } else if (operation.code == OpCode::Accept) {
       event.accepted = entry.res;
+    } else if (operation.code == OpCode::RecvFrom) {
+      event.result = finish_receive_from(slots_.address(static_cast<std::uint32_t>(event.slot)), entry.res);
     } else {
       event.result = entry.res;
     }
@@ -264,7 +354,7 @@ class UringDriver final : public Driver {
   Ring ring_;
   BufferRing buffers_;
   posix::Descriptor signal_;
-  std::deque<Event> ready_;          // what was done without the ring
+  std::deque<Event> ready_;          // what comes before the ring's next completion
   std::deque<Request> backlog_;      // what did not fit into the submission queue
   std::vector<Operation*> drained_;  // receives that have emptied their sockets
   std::vector<pollfd> polled_;

@@ -48,4 +48,13 @@ struct BufferRegistration {
 };
 static_assert(sizeof(BufferRegistration) == 40);
 
+/// struct io_uring_recvmsg_out: what a multishot recvmsg writes before the address of the sender.
+struct ReceivedMessage {
+  std::uint32_t name_length;
+  std::uint32_t control_length;
+  std::uint32_t payload_length;
+  std::uint32_t flags;
+};
+static_assert(sizeof(ReceivedMessage) == 16);
+
 }  // namespace iocp::uring::abi

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "backend/io_uring/buffer_ring.h"
+#include "backend/io_uring/datagrams.h"
 #include "backend/io_uring/kernel_abi.h"
 #include "core/handle.h"
 
@@ -60,6 +61,7 @@ void prepare_operation(io_uring_sqe& entry, Operation& operation) noexcept {
       entry.buf_group = BufferRing::kGroup;
       break;
     case OpCode::Send: prepare_send(entry, operation); break;
+    case OpCode::RecvFrom: prepare_receive_from(entry, operation); break;
     default: entry.opcode = IORING_OP_NOP; break;
   }
 }

@@ -6,8 +6,8 @@
 
 namespace iocp::uring {
 
-/// Fills a zeroed submission entry for Accept, Connect, Recv or Send. The operation's address becomes the entry's user
-/// data: it stays where it is until its last completion.
+/// Fills a zeroed submission entry for Accept, Connect, Recv, Send or RecvFrom. The operation's address becomes the
+/// entry's user data: it stays where it is until its last completion.
 void prepare_operation(io_uring_sqe& entry, Operation& operation) noexcept;
 
 /// Asks for the end of `target`. Completes as nobody's, and only on failure.

@@ -59,7 +59,7 @@ std::int32_t bind_for_connect(SOCKET native, int family) noexcept {
 
 class IocpDriver final : public Driver {
  public:
-  explicit IocpDriver(const BufferSlots& slots) : slots_(slots) {}
+  explicit IocpDriver(BufferSlots& slots) : free_slots_(slots) {}
   ~IocpDriver() override;
 
   /// Makes the port and its thread. Returns what the system refused, if anything.
@@ -67,14 +67,14 @@ class IocpDriver final : public Driver {
 
   [[nodiscard]] const char* name() const noexcept override { return "iocp"; }
   [[nodiscard]] std::vector<std::string> features() const override {
-    return {"accept-ex", "connect-ex", "zero-byte-recv", "gathered-send"};
+    return {"accept-ex", "connect-ex", "zero-byte-recv", "gathered-send", "recv-msg"};
   }
 
   [[nodiscard]] std::int32_t attach(Handle& handle) override;
   void start(Operation& operation) override;
   void cancel(Operation& operation) override;
   void close(Handle& handle, Operation& close) override;
-  void provide(std::uint32_t slot) override { free_slots_.push_back(slot); }
+  void provide(std::uint32_t slot) override { free_slots_.put(slot); }
   void flush() override {}  // everything is handed to the system as it comes
   [[nodiscard]] std::size_t reap(std::span<Event> events) override;
   [[nodiscard]] bool prepare_wait() override {
@@ -114,13 +114,18 @@ class IocpDriver final : public Driver {
   void on_accepted(IocpSocket& socket, AcceptPacket& packet);
   [[nodiscard]] std::int32_t shut_down(IocpSocket& socket, std::int32_t direction);
 
-  const BufferSlots& slots_;
+  void start_receive_from(IocpSocket& socket);
+  void on_received_from(IocpSocket& socket, DatagramPacket& packet);
+  void start_send_to(IocpSocket& socket);
+  void on_sent_to(IocpSocket& socket);
+  void finish_send_to(IocpSocket& socket);
+
   Handover<Packet> arrived_;
   Doorbell bell_;
   PacketCounter packets_;
   std::vector<std::unique_ptr<IocpSocket>> sockets_;  // by the index of the handle
-  std::vector<std::uint32_t> free_slots_;             // the last one given is used first: its memory is warm
-  OperationQueue incoming_;                           // receives to try
+  FreeSlots free_slots_;
+  OperationQueue incoming_;  // receives to try
   EventQueue done_;
   std::uint64_t turn_ = 0;
   std::unique_ptr<Poller> poller_;
@@ -181,6 +186,8 @@ void IocpDriver::start(Operation& operation) {
     case OpCode::Send: socket.sending = &operation; return start_send(socket, operation);
     case OpCode::Connect: socket.connecting = &operation; return start_connect(socket);
     case OpCode::Accept: socket.accepting = &operation; return start_accept(socket);
+    case OpCode::RecvFrom: socket.receiving = &operation; return start_receive_from(socket);
+    case OpCode::SendTo: socket.sending = &operation; return start_send_to(socket);
     case OpCode::Shutdown:
       return done_.push({.operation = &operation, .result = shut_down(socket, operation.argument)});
     default: return done_.push({.operation = &operation, .result = -error_number::kEINVAL});
@@ -190,7 +197,11 @@ void IocpDriver::start(Operation& operation) {
 void IocpDriver::cancel(Operation& operation) {
   IocpSocket& socket = socket_of(operation);
   // An operation that its socket does not name any more has ended: its last event is on the way.
-  if (socket.receiving == &operation) {
+  if (socket.receiving == &operation && operation.code == OpCode::RecvFrom) {
+    if (!socket.datagram_receiver->ending()) socket.datagram_receiver->end(-error_number::kECANCELED);
+  } else if (socket.sending == &operation && operation.code == OpCode::SendTo) {
+    socket.datagram_sender->cancel();
+  } else if (socket.receiving == &operation) {
     socket.receive_canceled = true;
     if (socket.receive_waits) {
       packets_.cancel(socket.native(), socket.receive);
@@ -220,6 +231,8 @@ void IocpDriver::close(Handle& handle, Operation& close) {
   }
   done_.push({.operation = &close, .result = failed == 0 ? 0 : last_error()});
   socket.acceptor.reset();
+  socket.datagram_receiver.reset();
+  socket.datagram_sender.reset();
   socket.read_shut_down = false;
   socket.handle = nullptr;
 }
@@ -256,6 +269,8 @@ void IocpDriver::take_packet(Packet& packet) {
     case Packet::Kind::Send: return on_sent(socket);
     case Packet::Kind::Connect: return on_connected(socket);
     case Packet::Kind::Accept: return on_accepted(socket, static_cast<AcceptPacket&>(packet));
+    case Packet::Kind::ReceiveFrom: return on_received_from(socket, static_cast<DatagramPacket&>(packet));
+    case Packet::Kind::SendTo: return on_sent_to(socket);
   }
 }
 
@@ -275,26 +290,26 @@ void IocpDriver::try_receive(IocpSocket& socket) {
       // Only who has something to receive is in need of a slot.
       return socket.readable ? end_receive(socket, -error_number::kENOBUFS) : wait_for_data(socket);
     }
-    const std::uint32_t slot = free_slots_.back();
+    const std::uint32_t slot = free_slots_.next();
     const std::int32_t result = receive(socket, slot);
     if (result == -error_number::kEAGAIN) return wait_for_data(socket);
     if (result <= 0) return end_receive(socket, result);
     socket.readable = false;
-    free_slots_.pop_back();
+    free_slots_.drop_next();
     done_.push({.operation = socket.receiving,
                 .result = result,
                 .slot = static_cast<std::int32_t>(slot),
                 .more = true});
     // What follows, data or the end, brings the packet back at once.
-    if (static_cast<std::uint32_t>(result) < slots_.slot_bytes()) return wait_for_data(socket);
+    if (static_cast<std::uint32_t>(result) < free_slots_.slot_bytes()) return wait_for_data(socket);
   }
   incoming_.push(*socket.receiving);
 }
 
 std::int32_t IocpDriver::receive(IocpSocket& socket, std::uint32_t slot) {
   packets_.count_call();
-  const int result = ::recv(socket.native(), reinterpret_cast<char*>(slots_.address(slot)),
-                            static_cast<int>(slots_.slot_bytes()), 0);
+  const int result = ::recv(socket.native(), reinterpret_cast<char*>(free_slots_.address(slot)),
+                            static_cast<int>(free_slots_.slot_bytes()), 0);
   return result >= 0 ? result : last_error();
 }
 
@@ -410,6 +425,41 @@ void IocpDriver::on_accepted(IocpSocket& socket, AcceptPacket& packet) {
   }
 }
 
+// ----------------------------------------------------------------------------------------------------------- datagrams
+
+void IocpDriver::start_receive_from(IocpSocket& socket) {
+  if (!socket.datagram_receiver) {
+    socket.datagram_receiver = std::make_unique<DatagramReceiver>(socket, packets_, free_slots_);
+  }
+  if (const std::int32_t error = socket.datagram_receiver->start(); error != 0)
+    finish(socket.receiving, error);
+}
+
+void IocpDriver::on_received_from(IocpSocket& socket, DatagramPacket& packet) {
+  DatagramReceiver& receiver = *socket.datagram_receiver;
+  receiver.take(packet, done_);
+  if (receiver.ending()) {
+    if (receiver.under_way() == 0) finish(socket.receiving, receiver.result());
+  } else if (const std::int32_t error = receiver.refill(); error != 0) {
+    finish(socket.receiving, error);
+  }
+}
+
+void IocpDriver::start_send_to(IocpSocket& socket) {
+  if (!socket.datagram_sender) {
+    socket.datagram_sender = std::make_unique<DatagramSender>(socket, packets_, done_);
+  }
+  if (socket.datagram_sender->run(*socket.sending)) finish_send_to(socket);
+}
+
+void IocpDriver::on_sent_to(IocpSocket& socket) {
+  if (socket.datagram_sender->resume(*socket.sending)) finish_send_to(socket);
+}
+
+void IocpDriver::finish_send_to(IocpSocket& socket) {
+  finish(socket.sending, static_cast<std::int32_t>(socket.sending->datagrams_taken));
+}
+
 Probe explain(const net::SystemError& error) {
   return {
       .available = false,
@@ -421,7 +471,7 @@ Probe explain(const net::SystemError& error) {
 
 }  // namespace
 
-std::unique_ptr<Driver> make_iocp_driver(const BufferSlots& slots, Probe& probe) {
+std::unique_ptr<Driver> make_iocp_driver(BufferSlots& slots, Probe& probe) {
   auto driver = std::make_unique<IocpDriver>(slots);
   if (const net::Status opened = driver->open(); !opened) {
     probe = explain(opened.error());

@@ -17,7 +17,7 @@ struct IocpSocket;
 /// What the system holds of a call until it is done: from `PacketCounter::issue` until the completion packet was taken
 /// off the port it stays where it is, whatever happens to the socket meanwhile.
 struct Packet {
-  enum class Kind : std::uint8_t { Receive, Send, Connect, Accept };
+  enum class Kind : std::uint8_t { Receive, Send, Connect, Accept, ReceiveFrom, SendTo };
 
   OVERLAPPED overlapped{};          // first: completion packets name it by its address
   Packet* handover_next = nullptr;  // from the poller to the port's thread

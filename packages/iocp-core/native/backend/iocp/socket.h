@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "backend/iocp/acceptor.h"
+#include "backend/iocp/datagram_receiver.h"
+#include "backend/iocp/datagram_sender.h"
 #include "backend/iocp/packet.h"
 #include "core/handle.h"
 #include "core/operation.h"
@@ -31,6 +33,8 @@ struct IocpSocket {
   SendPacket send;
   Packet connect;
   std::unique_ptr<Acceptor> acceptor;
+  std::unique_ptr<DatagramReceiver> datagram_receiver;
+  std::unique_ptr<DatagramSender> datagram_sender;
 
   bool receive_waits = false;  // the zero-byte receive is in flight
   bool receive_canceled = false;

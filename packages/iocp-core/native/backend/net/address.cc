@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstddef>
 #include <cstring>
 #include <type_traits>
 
+#include "backend/net/interfaces.h"
 #include "backend/net/os_sockets.h"
 #include "core/protocol.gen.h"
 
@@ -35,17 +35,6 @@ Raw unpack(const AddressBytes& bytes) {
   return raw;
 }
 
-/// The number of an interface given by name or number.
-Result<std::uint32_t> scope_number(const std::string& scope) {
-  std::uint32_t number = 0;
-  const char* const end = scope.data() + scope.size();
-  const auto parsed = std::from_chars(scope.data(), end, number);
-  if (!scope.empty() && parsed.ec == std::errc{} && parsed.ptr == end) return number;
-  number = ::if_nametoindex(scope.c_str());
-  if (number == 0) return invalid(error_number::kENODEV, "if_nametoindex");
-  return number;
-}
-
 Result<AddressBytes> ipv6_address(const std::string& host, std::uint16_t port) {
   const std::size_t percent = host.find('%');
   sockaddr_in6 raw{};
@@ -55,7 +44,7 @@ Result<AddressBytes> ipv6_address(const std::string& host, std::uint16_t port) {
     return invalid(error_number::kEINVAL, "inet_pton");
   }
   if (percent != std::string::npos) {
-    const Result<std::uint32_t> scope = scope_number(host.substr(percent + 1));
+    const Result<std::uint32_t> scope = interface_number(host.substr(percent + 1));
     if (!scope) return scope.error();
     raw.sin6_scope_id = scope.value();
   }
@@ -155,6 +144,32 @@ int address_family(const AddressBytes& bytes) noexcept {
   FamilyNumber family = AF_UNSPEC;
   std::memcpy(&family, bytes.bytes.data() + offsetof(sockaddr, sa_family), sizeof family);
   return family;
+}
+
+Result<AddressBytes> fit_family(const AddressBytes& address, int family) {
+  constexpr std::size_t kPrefixBytes = 12;
+  const int own = address_family(address);
+  if (own == family) return address;
+  if (own == AF_INET && family == AF_INET6) {
+    const sockaddr_in raw = unpack<sockaddr_in>(address);
+    sockaddr_in6 mapped{};
+    mapped.sin6_family = AF_INET6;
+    mapped.sin6_port = raw.sin_port;
+    auto* const bytes = reinterpret_cast<std::uint8_t*>(&mapped.sin6_addr);
+    bytes[kPrefixBytes - 2] = bytes[kPrefixBytes - 1] = 0xFF;
+    std::memcpy(bytes + kPrefixBytes, &raw.sin_addr, sizeof raw.sin_addr);
+    return pack(mapped, sizeof mapped);
+  }
+  const sockaddr_in6 raw = unpack<sockaddr_in6>(address);
+  if (own != AF_INET6 || family != AF_INET || !IN6_IS_ADDR_V4MAPPED(&raw.sin6_addr)) {
+    return invalid(error_number::kEAFNOSUPPORT, "socket");
+  }
+  sockaddr_in plain{};
+  plain.sin_family = AF_INET;
+  plain.sin_port = raw.sin6_port;
+  const auto* const bytes = reinterpret_cast<const std::uint8_t*>(&raw.sin6_addr);
+  std::memcpy(&plain.sin_addr, bytes + kPrefixBytes, sizeof plain.sin_addr);
+  return pack(plain, sizeof plain);
 }
 
 const sockaddr* as_sockaddr(const AddressBytes& bytes) noexcept {

@@ -49,6 +49,11 @@ struct Endpoint {
 /// AF_INET, AF_INET6, AF_UNIX, or AF_UNSPEC for an empty address.
 [[nodiscard]] int address_family(const AddressBytes& bytes) noexcept;
 
+/// The address as a socket of `family` (AF_INET, AF_INET6) takes it: an IPv4 address becomes a mapped one
+/// (`::ffff:192.0.2.1`, RFC 4291) for AF_INET6, and a mapped one an IPv4 address for AF_INET. EAFNOSUPPORT when it
+/// has no such form.
+[[nodiscard]] Result<AddressBytes> fit_family(const AddressBytes& address, int family);
+
 /// For system calls.
 [[nodiscard]] const sockaddr* as_sockaddr(const AddressBytes& bytes) noexcept;
 

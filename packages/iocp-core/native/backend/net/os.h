@@ -1,10 +1,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
 #include "backend/net/address.h"
+#include "backend/net/datagram_socket.h"
+#include "backend/net/interfaces.h"
 #include "backend/net/result.h"
 #include "backend/net/socket_factory.h"
 #include "core/handle.h"
@@ -18,8 +22,17 @@ namespace iocp::net::os {
 /// Sets what a socket needs that is bound to port 0 and then connected. Not for Unix sockets.
 [[nodiscard]] Status prepare_chosen_port(NativeHandle native) noexcept;
 
-/// Why binding to `address` failed just now.
-[[nodiscard]] SystemError bind_error(const AddressBytes& address);
+/// Sets how a datagram socket shares its address, before bind.
+[[nodiscard]] Status prepare_datagram(NativeHandle native, const DatagramSpec& spec) noexcept;
+
+/// Makes a datagram socket that may be connected ready to be connected to another peer.
+[[nodiscard]] Status prepare_other_peer(NativeHandle native);
+
+/// Gives a datagram socket whose connection was taken back just now the port that it had before.
+[[nodiscard]] Status keep_port(NativeHandle native, const AddressBytes& before);
+
+/// Why binding a socket to `address` failed just now.
+[[nodiscard]] SystemError bind_error(NativeHandle native, const AddressBytes& address);
 
 /// The length of the accept queue as `listen` takes it.
 [[nodiscard]] int listen_backlog(int connections) noexcept;
@@ -33,7 +46,22 @@ struct OptionPlace {
   int level;
   int option;
   int ipv6_option = -1;
+  /// Sets an option that is not one of setsockopt here; it cannot be read.
+  Status (*write)(NativeHandle native, std::int32_t value) = nullptr;
 };
+
+/// Joins or leaves a multicast group. `via` has no number when the system is to choose; `source`, of the family of the
+/// group, is the only sender that is wanted.
+struct Membership {
+  bool join = true;
+  AddressBytes group;
+  std::optional<AddressBytes> source;
+  ChosenInterface via;
+};
+[[nodiscard]] Status change_membership(NativeHandle native, const Membership& membership) noexcept;
+
+/// Sets the interface that multicast to IPv4 groups leaves through.
+[[nodiscard]] Status choose_ipv4_multicast(NativeHandle native, const ChosenInterface& chosen) noexcept;
 
 /// The options that this system has.
 [[nodiscard]] std::span<const OptionPlace> option_places() noexcept;

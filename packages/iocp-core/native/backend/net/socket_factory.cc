@@ -9,27 +9,12 @@
 namespace iocp::net {
 namespace {
 
-/// `ipv6_only` is set first, and never left to the system: its default differs, and options may be for the IPv4 inside
-/// IPv6 as well.
 Result<OwnedSocket> make_socket(int family, bool ipv6_only, const std::vector<NamedOption>& options) {
   Result<OwnedSocket> made = make_stream_socket(family);
   if (!made) return made;
-  const NativeHandle native = made.value().native();
-  if (family == AF_INET6) {
-    const Status set = write_option(native, IPPROTO_IPV6, IPV6_V6ONLY, int{ipv6_only});
-    if (!set) return set.error();
-  }
-  for (const NamedOption& option : options) {
-    const Status set = set_option(native, option.name, option.value);
-    if (!set) return set.error();
-  }
+  const Status configured = configure(made.value().native(), family, ipv6_only, options);
+  if (!configured) return configured.error();
   return made;
-}
-
-Status bind_to(NativeHandle native, const AddressBytes& address) {
-  if (::bind(socket_of(native), as_sockaddr(address), length_of(address)) != 0)
-    return os::bind_error(address);
-  return std::monostate{};
 }
 
 Result<OwnedSocket> listen_at(const AddressBytes& address, const ListenSpec& spec) {
@@ -71,6 +56,26 @@ Status bind_before_connect(NativeHandle native, const AddressBytes& local, std::
 }
 
 }  // namespace
+
+Status configure(NativeHandle native, int family, bool ipv6_only, const std::vector<NamedOption>& options) {
+  // First, and never left to the system: its default differs, and options may be for the IPv4 inside IPv6 as well.
+  if (family == AF_INET6) {
+    const Status set = write_option(native, IPPROTO_IPV6, IPV6_V6ONLY, int{ipv6_only});
+    if (!set) return set;
+  }
+  for (const NamedOption& option : options) {
+    const Status set = set_option(native, option.name, option.value);
+    if (!set) return set;
+  }
+  return std::monostate{};
+}
+
+Status bind_to(NativeHandle native, const AddressBytes& address) {
+  if (::bind(socket_of(native), as_sockaddr(address), length_of(address)) != 0) {
+    return os::bind_error(native, address);
+  }
+  return std::monostate{};
+}
 
 Result<OwnedSocket> open_listener(const ListenSpec& spec) {
   if (spec.local.host.empty() && spec.local.path.empty()) return listen_everywhere(spec);

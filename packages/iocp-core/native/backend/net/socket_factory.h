@@ -41,6 +41,17 @@ struct OpenedSocket {
 /// is up to the driver on Linux; on Windows it is overlapped and does not block.
 [[nodiscard]] Result<OwnedSocket> make_stream_socket(int family) noexcept;
 
+/// A bare datagram socket of a family (AF_INET, AF_INET6), otherwise like a stream socket. Windows: what the network
+/// answers to earlier datagrams does not fail later calls, unless the option `receiveErrors` asks for it.
+[[nodiscard]] Result<OwnedSocket> make_datagram_socket(int family) noexcept;
+
+/// Sets what a new socket begins with: `ipv6_only` when it is of AF_INET6, then the options.
+[[nodiscard]] Status configure(NativeHandle native, int family, bool ipv6_only,
+                               const std::vector<NamedOption>& options);
+
+/// bind(2). EADDRINUSE, EADDRNOTAVAIL, EACCES.
+[[nodiscard]] Status bind_to(NativeHandle native, const AddressBytes& address);
+
 /// Makes a socket, binds it and listens. EADDRINUSE where another socket listens, or when the file of a Unix socket
 /// exists, alive or not.
 ///

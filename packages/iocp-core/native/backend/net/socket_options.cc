@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "backend/net/multicast_interface.h"
 #include "backend/net/os.h"
 #include "backend/net/os_sockets.h"
 #include "core/protocol.gen.h"
@@ -12,7 +13,7 @@
 namespace iocp::net {
 namespace {
 
-enum class Kind : std::uint8_t { Number, Linger, Text };
+enum class Kind : std::uint8_t { Number, Linger, Text, Interface };
 
 struct OptionEntry {
   std::string_view name;
@@ -50,6 +51,15 @@ constexpr auto kOptions = std::to_array<OptionEntry>({
     {"tos"},
     {"ttl"},
     {"ipv6Only"},
+    {"broadcast"},
+    {"multicastTtl"},
+    {"multicastLoop"},
+    {"multicastInterface", Kind::Interface},
+    {"receiveDestination"},
+    {"receiveTos"},
+    {"receiveTtl"},
+    {"receiveErrors"},
+    {"receiveSegments"},
 });
 
 constexpr SystemError kUnknown{error_number::kEINVAL, "setsockopt"};
@@ -136,9 +146,11 @@ std::vector<std::string_view> option_names() {
 Result<OptionValue> get_option(NativeHandle native, std::string_view name) {
   const Result<Option> option = find_option(name);
   if (!option) return SystemError{option.error().error, "getsockopt"};
+  if (option.value().place.write != nullptr) return SystemError{error_number::kENOPROTOOPT, "getsockopt"};
   switch (option.value().kind) {
     case Kind::Number: return read_number(native, option.value().place);
     case Kind::Linger: return read_linger(native);
+    case Kind::Interface: return read_multicast_interface(native, option.value().place);
     case Kind::Text: break;
   }
   return read_text(native, option.value().place);
@@ -149,9 +161,11 @@ Status set_option(NativeHandle native, std::string_view name, const OptionValue&
   if (!option) return option.error();
   const auto& [kind, place] = option.value();
   const std::string* const text = std::get_if<std::string>(&value);
-  if ((kind == Kind::Text) != (text != nullptr)) return kUnknown;
+  if ((kind == Kind::Text || kind == Kind::Interface) != (text != nullptr)) return kUnknown;
+  if (kind == Kind::Interface) return write_multicast_interface(native, place, *text);
   if (text != nullptr) return write_text(native, place, *text);
   const std::int32_t number = *std::get_if<std::int32_t>(&value);
+  if (place.write != nullptr) return place.write(native, number);
   return kind == Kind::Linger ? write_linger(native, number) : write_number(native, place, number);
 }
 

@@ -24,12 +24,17 @@ struct NamedOption {
 [[nodiscard]] std::vector<std::string_view> option_names();
 
 /// Reads an option. EINVAL for a name that is not in the table, ENOPROTOOPT for one that this system does not have.
-/// Linux reports buffer sizes as the kernel holds them, twice of what was set (socket(7)).
+/// Linux reports buffer sizes as the kernel holds them, twice of what was set (socket(7)). `multicastInterface` is read as
+/// the name of the interface, and as '' when the system chooses. Windows: `receiveErrors` can be set only (ENOPROTOOPT).
 [[nodiscard]] Result<OptionValue> get_option(NativeHandle native, std::string_view name);
 
 /// Sets an option. EINVAL for a name that is not in the table, or text for a number or the other way round;
-/// ENOPROTOOPT for an option that this system does not have. `tos` and `ttl` of an IPv6 socket are set for IPv6 and for
-/// the IPv4 it may carry.
+/// ENOPROTOOPT for an option that this system does not have. What both versions of IP have (`tos`, `ttl`, `multicastTtl`,
+/// `multicastLoop`, `multicastInterface`, `receiveDestination`, `receiveTos`, `receiveTtl`, `receiveErrors`) is set on an
+/// IPv6 socket for IPv6 and for the IPv4 it may carry. `multicastInterface` takes a name, a number or one of the
+/// addresses of an interface (ENODEV when there is none), and '' to let the system choose. Windows: `receiveErrors`
+/// makes a receive fail when the network has answered to an earlier datagram (SIO_UDP_CONNRESET, SIO_UDP_NETRESET), and
+/// `multicastLoop` matters at the socket that receives.
 [[nodiscard]] Status set_option(NativeHandle native, std::string_view name, const OptionValue& value);
 
 /// What the system knows about a TCP connection: TCP_INFO of tcp(7) on Linux, SIO_TCP_INFO on Windows (10 1703 and

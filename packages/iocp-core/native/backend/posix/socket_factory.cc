@@ -5,11 +5,19 @@
 
 namespace iocp::net {
 
-Result<OwnedSocket> make_stream_socket(int family) noexcept {
-  OwnedSocket made(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+namespace {
+
+Result<OwnedSocket> make_socket(int family, int type) noexcept {
+  OwnedSocket made(::socket(family, type | SOCK_CLOEXEC, 0));
   if (!made) return last_error("socket");
   return made;
 }
+
+}  // namespace
+
+Result<OwnedSocket> make_stream_socket(int family) noexcept { return make_socket(family, SOCK_STREAM); }
+
+Result<OwnedSocket> make_datagram_socket(int family) noexcept { return make_socket(family, SOCK_DGRAM); }
 
 Status os::prepare_listener(NativeHandle native, const ListenSpec& spec) noexcept {
   if (spec.reuse_address) {
@@ -25,7 +33,9 @@ Status os::prepare_chosen_port(NativeHandle native) noexcept {
   return write_option(native, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
 }
 
-SystemError os::bind_error(const AddressBytes& /*address*/) { return last_error("bind"); }
+SystemError os::bind_error(NativeHandle /*native*/, const AddressBytes& /*address*/) {
+  return last_error("bind");
+}
 
 int os::listen_backlog(int connections) noexcept { return connections; }
 

@@ -24,6 +24,6 @@ struct Selection {
 /// Makes the driver that was asked for; an explicit choice never falls back. `Auto` takes the best one that works: on
 /// Linux io_uring, else epoll; on Windows I/O completion ports.
 /// @param entries length of the io_uring submission queue
-[[nodiscard]] Selection select_driver(BackendChoice choice, const BufferSlots& slots, unsigned entries);
+[[nodiscard]] Selection select_driver(BackendChoice choice, BufferSlots& slots, unsigned entries);
 
 }  // namespace iocp

@@ -19,7 +19,7 @@ Probe not_here() {
 
 }  // namespace
 
-Selection select_driver(BackendChoice choice, const BufferSlots& slots, unsigned entries) {
+Selection select_driver(BackendChoice choice, BufferSlots& slots, unsigned entries) {
   Selection selection;
   if (choice == BackendChoice::Iocp) {
     selection.rejected.push_back({"iocp", not_here()});

@@ -16,7 +16,7 @@ Probe not_here(const char* backend) {
 
 }  // namespace
 
-Selection select_driver(BackendChoice choice, const BufferSlots& slots, unsigned /*entries*/) {
+Selection select_driver(BackendChoice choice, BufferSlots& slots, unsigned /*entries*/) {
   Selection selection;
   switch (choice) {
     case BackendChoice::Uring: selection.rejected.push_back({"io_uring", not_here("io_uring")}); break;

@@ -170,6 +170,10 @@ void SimDriver::take_in(Event event) {
     if (random_.chance(plan_.short_recv)) split(event);
     if (random_.chance(plan_.no_buffers)) end_early(operation, -error_number::kENOBUFS);
   }
+  // Datagrams arrive whole or not at all: no part of one is held back.
+  if (operation.code == OpCode::RecvFrom && event.more && random_.chance(plan_.no_buffers)) {
+    end_early(operation, -error_number::kENOBUFS);
+  }
   if (operation.code == OpCode::Accept && event.result >= 0 && random_.chance(plan_.emfile)) {
     end_early(operation, -error_number::kEMFILE);
   }

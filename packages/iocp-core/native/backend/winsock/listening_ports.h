@@ -8,4 +8,7 @@ namespace iocp::winsock {
 /// does not tell.
 [[nodiscard]] bool is_listened_on(std::uint16_t port);
 
+/// The same for a datagram socket bound to a UDP port.
+[[nodiscard]] bool is_bound(std::uint16_t port);
+
 }  // namespace iocp::winsock

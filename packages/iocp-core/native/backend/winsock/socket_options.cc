@@ -4,6 +4,8 @@
 
 #include "backend/net/os.h"
 #include "backend/net/os_sockets.h"
+#include "backend/winsock/error_reports.h"
+#include "backend/winsock/ipv4_interface.h"
 
 namespace iocp::net {
 namespace {
@@ -13,6 +15,7 @@ constexpr int kTcpKeepIdle = 3;    // Windows 10 1709
 constexpr int kTcpFastOpen = 15;   // Windows 10 1607
 constexpr int kTcpKeepCount = 16;  // Windows 10 1703
 constexpr int kTcpKeepInterval = 17;
+constexpr int kReceiveTos = 40;  // IP_RECVTOS and IPV6_RECVTCLASS, Windows 10 1703
 
 // Left out although Windows knows the numbers: IP_TOS and IPV6_TCLASS, which it takes and does not follow; SO_REUSEADDR,
 // which would take over the address of another program; TCP_MAXRT, which bounds retransmission and not, like
@@ -29,9 +32,21 @@ constexpr auto kOptions = std::to_array<os::OptionPlace>({
     {"linger", SOL_SOCKET, SO_LINGER},
     {"ttl", IPPROTO_IP, IP_TTL, IPV6_UNICAST_HOPS},
     {"ipv6Only", IPPROTO_IPV6, IPV6_V6ONLY},
+    {"broadcast", SOL_SOCKET, SO_BROADCAST},
+    {"multicastTtl", IPPROTO_IP, IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS},
+    {"multicastLoop", IPPROTO_IP, IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP},
+    {"multicastInterface", IPPROTO_IP, IP_MULTICAST_IF, IPV6_MULTICAST_IF},
+    {"receiveDestination", IPPROTO_IP, IP_PKTINFO, IPV6_PKTINFO},
+    {"receiveTos", IPPROTO_IP, kReceiveTos, kReceiveTos},
+    {"receiveTtl", IPPROTO_IP, IP_HOPLIMIT, IPV6_HOPLIMIT},
+    {"receiveErrors", 0, 0, -1, winsock::report_errors},
 });
 
 }  // namespace
+
+Status os::choose_ipv4_multicast(NativeHandle native, const ChosenInterface& chosen) noexcept {
+  return write_option(native, IPPROTO_IP, IP_MULTICAST_IF, winsock::ipv4_interface(chosen));
+}
 
 std::span<const os::OptionPlace> os::option_places() noexcept { return kOptions; }
 

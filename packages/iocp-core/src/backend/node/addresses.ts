@@ -49,9 +49,13 @@ export function requireUsablePath(path: string): void {
   if (Buffer.byteLength(path) > longest) throw nativeError('ENAMETOOLONG', 'bind');
 }
 
-function scopeOf(zone: string): number {
+/** Number of the interface that a zone names; 0 when there is no such interface, or its number is not known. */
+export function scopeOf(zone: string): number {
   const number = Number(zone);
   if (Number.isInteger(number)) return number;
-  const ipv6 = networkInterfaces()[zone]?.find(({ family }) => family === 'IPv6');
-  return ipv6?.family === 'IPv6' ? ipv6.scopeid : 0;
+  for (const each of networkInterfaces()[zone] ?? []) {
+    // Only link-local addresses have one.
+    if (each.family === 'IPv6' && each.scopeid > 0) return each.scopeid;
+  }
+  return 0;
 }

@@ -26,6 +26,8 @@ const exclusive: ReadonlySet<number> = new Set([
   Operation.CONNECT,
   Operation.RECV,
   Operation.SEND,
+  Operation.RECV_FROM,
+  Operation.SEND_TO,
 ]);
 
 /**
@@ -101,14 +103,13 @@ export class Engine implements HandleHost {
     this.#onNews();
   }
 
-  /** Takes the record with this number. Returns how many records it was, its segments included. */
+  /** Takes the record with this number. Returns how many records it was, its segments or datagrams included. */
   #submit(block: Int32Array, record: number, available: number): number {
     this.submissions++;
     const at = HEADER_WORDS + record * RECORD_WORDS;
     const code = block[at + SubmissionWord.CODE] as number;
     const operation = (code & 0xff) as Operation;
-    const segments = code >>> 16;
-    const records = operation === Operation.SEND && segments > 1 ? 1 + ((segments + 1) >> 1) : 1;
+    const records = 1 + recordsBehind(operation, code >>> 16);
     if (records > available) {
       this.rejected++;
       return available;
@@ -167,6 +168,7 @@ export class Engine implements HandleHost {
     pending.handle = handle;
     if (operation === Operation.CLOSE) handle.startClose(pending, ((code >> 8) & SubmitFlag.ABORT) !== 0);
     else if (operation === Operation.SEND) this.#send(pending, handle, block, at, code >>> 16);
+    else if (operation === Operation.SEND_TO) this.#sendTo(pending, handle, block, at, code >>> 16);
     else handle.start(pending, block[at + SubmissionWord.A] as number);
   }
 
@@ -176,12 +178,24 @@ export class Engine implements HandleHost {
     else handle.startSend(pending, segments);
   }
 
+  #sendTo(pending: Pending, handle: Handle, block: Int32Array, at: number, count: number): void {
+    const datagrams = this.#segments.readDatagrams(block, at, count);
+    if (datagrams === null) this.settle(pending, Failed.FAULT);
+    else handle.startSendTo(pending, datagrams);
+  }
+
   #open(operation: Operation, block: Int32Array, at: number): Pending | null {
     const token = block[at + SubmissionWord.TOKEN] as number;
-    const known = operation > Operation.NONE && operation <= Operation.POST && token < tokenIndexMax;
+    const known = operation > Operation.NONE && operation <= Operation.SEND_TO && token < tokenIndexMax;
     const generation = block[at + SubmissionWord.TOKEN_GENERATION] as number;
     const pending = known ? this.#pendings.open(operation, token, generation) : null;
     if (pending === null) this.rejected++;
     return pending;
   }
+}
+
+/** Records that belong to the one that starts an operation. */
+function recordsBehind(operation: Operation, parts: number): number {
+  if (operation === Operation.SEND_TO) return parts * 2;
+  return operation === Operation.SEND && parts > 1 ? (parts + 1) >> 1 : 0;
 }

@@ -1,8 +1,9 @@
-/** What an open socket of the port is, listening or connected, and what it asks of the port. */
+/** What an open socket of the port is, and what it asks of the port. */
 
 import type { HandleRef, NativeAddress } from '../../port/binding.js';
 import { Operation } from '../../protocol.gen.js';
 import { Failed } from './errors.js';
+import type { OutgoingDatagram } from './outgoing-datagram.js';
 import type { Pending } from './pending.js';
 import type { SlotStock } from './slot-stock.js';
 
@@ -20,8 +21,8 @@ export interface HandleHost {
 }
 
 /**
- * One handle. Of RECV, SEND, ACCEPT and CONNECT there is at most one in flight; the port makes sure that nothing is
- * submitted once the handle is closing.
+ * One handle. Of each operation but SHUTDOWN there is at most one in flight; the port makes sure that nothing is submitted
+ * once the handle is closing. What a kind of socket does not have ends with EOPNOTSUPP.
  */
 export abstract class Handle {
   index = -1;
@@ -42,7 +43,7 @@ export abstract class Handle {
     return false;
   }
 
-  /** Starts an operation: CLOSE excepted, and SEND, which has its own method. */
+  /** Starts an operation: CLOSE excepted, and SEND and SEND_TO, which have their own methods. */
   start(pending: Pending, argument: number): void {
     this.#inFlight.add(pending);
     switch (pending.operation) {
@@ -55,6 +56,9 @@ export abstract class Handle {
       case Operation.RECV:
         this.recv(pending);
         break;
+      case Operation.RECV_FROM:
+        this.recvFrom(pending);
+        break;
       default:
         this.shutdown(pending, argument);
     }
@@ -63,6 +67,11 @@ export abstract class Handle {
   startSend(pending: Pending, segments: readonly Uint8Array[]): void {
     this.#inFlight.add(pending);
     this.send(pending, segments);
+  }
+
+  startSendTo(pending: Pending, datagrams: readonly OutgoingDatagram[]): void {
+    this.#inFlight.add(pending);
+    this.sendTo(pending, datagrams);
   }
 
   /** Settles what is in flight, then closes, and settles the CLOSE when that is done. */
@@ -84,18 +93,47 @@ export abstract class Handle {
   }
 
   abstract address(peer: boolean): NativeAddress | null;
-  abstract getOption(name: string): number;
+  abstract getOption(name: string): number | string;
   abstract setOption(name: string, value: number | string): void;
 
-  protected abstract accept(pending: Pending): void;
-  protected abstract connect(pending: Pending): void;
-  protected abstract recv(pending: Pending): void;
-  protected abstract send(pending: Pending, segments: readonly Uint8Array[]): void;
-  protected abstract shutdown(pending: Pending, direction: number): void;
   /** Ends an operation early, or leaves it to its own completion when it is done. */
   protected abstract stop(pending: Pending): void;
   /** Gives the socket up; nothing is in flight. Calls `closed()` then. */
   protected abstract close(abortive: boolean): void;
+
+  protected accept(pending: Pending): void {
+    this.settle(pending, Failed.NOT_SUPPORTED);
+  }
+
+  protected connect(pending: Pending): void {
+    this.settle(pending, Failed.NOT_SUPPORTED);
+  }
+
+  protected recv(pending: Pending): void {
+    this.settle(pending, Failed.NOT_SUPPORTED);
+  }
+
+  protected send(pending: Pending, _segments: readonly Uint8Array[]): void {
+    this.settle(pending, Failed.NOT_SUPPORTED);
+  }
+
+  protected recvFrom(pending: Pending): void {
+    this.settle(pending, Failed.NOT_SUPPORTED);
+  }
+
+  /** The datagrams are valid until this returns, the bytes they name until the operation settles. */
+  protected sendTo(pending: Pending, _datagrams: readonly OutgoingDatagram[]): void {
+    this.settle(pending, Failed.NOT_SUPPORTED);
+  }
+
+  protected shutdown(pending: Pending, _direction: number): void {
+    this.settle(pending, Failed.NOT_SUPPORTED);
+  }
+
+  /** The result of what the closing handle does not wait for. */
+  protected canceledResult(_pending: Pending): number {
+    return Failed.CANCELED;
+  }
 
   protected settle(pending: Pending, result: number): void {
     this.#inFlight.delete(pending);
@@ -113,6 +151,6 @@ export abstract class Handle {
 
   #cancelAll(): void {
     for (const pending of this.#inFlight) this.stop(pending);
-    for (const pending of this.#inFlight) this.settle(pending, Failed.CANCELED);
+    for (const pending of this.#inFlight) this.settle(pending, this.canceledResult(pending));
   }
 }

@@ -5,13 +5,14 @@ import { once } from 'node:events';
 import { existsSync, renameSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
-import type { NativeAddress, NativeListenOptions } from '../../port/binding.js';
+import type { HandleRef, NativeAddress, NativeListenOptions } from '../../port/binding.js';
 import { CompleteFlag } from '../../protocol.gen.js';
 import { ipAddress, requireUsablePath, unixAddress } from './addresses.js';
 import { Connection } from './connection.js';
 import { Failed, nativeError, resultOf } from './errors.js';
 import { Handle, type HandleHost } from './handle.js';
 import type { Pending } from './pending.js';
+import { requireReusePort, withoutReusePort } from './reuse-port.js';
 import { OptionValues } from './socket-options.js';
 import { resetSocket } from './stream-socket.js';
 
@@ -50,11 +51,11 @@ export class Listener extends Handle {
     host: HandleHost,
     options: NativeListenOptions,
     stopped: () => boolean,
-  ): Promise<Listener> {
+  ): Promise<HandleRef> {
     const values = new OptionValues(withoutReusePort(options.options), options.path !== undefined);
     if (options.path !== undefined) requireUsablePath(options.path);
     const reusePort = options.reusePort || options.options.reusePort === 1;
-    if (reusePort && !knowsReusePort(process.versions.node)) throw nativeError('ENOPROTOOPT', 'setsockopt');
+    if (reusePort) requireReusePort();
     if (!options.reuseAddress && process.platform !== 'win32') throw nativeError('ENOPROTOOPT', 'setsockopt');
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }).unref();
     try {
@@ -64,7 +65,7 @@ export class Listener extends Handle {
     } catch (error) {
       throw listenError(error, options.path);
     }
-    if (!stopped()) return new Listener(host, server, { ...options, reusePort }, values);
+    if (!stopped()) return host.adopt(new Listener(host, server, { ...options, reusePort }, values));
     server.close();
     throw nativeError('ECANCELED', 'listen');
   }
@@ -145,17 +146,6 @@ function listenArguments({ host, port, path, backlog, ipv6Only }: NativeListenOp
   const shared = { backlog, exclusive: true };
   if (path !== undefined) return { ...shared, path };
   return { ...shared, host, port, ipv6Only, ...(reusePort && { reusePort }) };
-}
-
-/** An option of sockets for the native drivers, of `listen` for `node:net`. */
-function withoutReusePort({ reusePort: _, ...others }: NativeListenOptions['options']) {
-  return others;
-}
-
-/** `reusePort` came with Node.js 22.12 and 23.1; versions before ignore it. */
-function knowsReusePort(version: string): boolean {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
 }
 
 function addressOf(server: Server): NativeAddress | null {

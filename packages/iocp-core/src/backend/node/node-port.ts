@@ -1,10 +1,12 @@
-/** The driver on `node:net`: for platforms without a binary, and hosts that refuse native code. */
+/** The driver on `node:net` and `node:dgram`: for platforms without a binary, and hosts that refuse native code. */
 
 import { release } from 'node:os';
 import type {
   HandleRef,
   NativeAddress,
+  NativeDatagramOptions,
   NativeListenOptions,
+  NativeMembership,
   NativeOpenOptions,
   NativePort,
   NativePortInfo,
@@ -14,6 +16,7 @@ import type {
 } from '../../port/binding.js';
 import { CompletionHeader, Limit } from '../../protocol.gen.js';
 import { Connection } from './connection.js';
+import { DatagramSocket } from './datagram-socket.js';
 import { Engine } from './engine.js';
 import { nativeError } from './errors.js';
 import type { Handle } from './handle.js';
@@ -27,8 +30,8 @@ const roundsPerTurn = 16;
 const mailMax = 65536;
 
 /**
- * A driver of the rings in JavaScript. Same rules, results and order of completions as the addon's; what `node:net` cannot
- * do is told at `Connection`, `Listener`, `OptionValues` and `postToNode`. A connect or a write under way keeps the process
+ * A driver of the rings in JavaScript. Same rules, results and order of completions as the addon's; what Node.js cannot do
+ * is told at `Connection`, `Listener`, `DatagramSocket`, their options, and `postToNode`. A connect or a write under way keeps the process
  * alive until it is done, whatever `unref` says: libuv's requests do.
  */
 export class NodePort implements NativePort {
@@ -78,12 +81,40 @@ export class NodePort implements NativePort {
 
   async listen(options: NativeListenOptions): Promise<HandleRef> {
     this.#requireOpen();
-    return this.#engine.adopt(await Listener.opened(this.#engine, options, () => this.#closed));
+    return Listener.opened(this.#engine, options, () => this.#closed);
   }
 
   open(options: NativeOpenOptions): HandleRef {
     this.#requireOpen();
     return this.#engine.adopt(Connection.opened(this.#engine, options));
+  }
+
+  async openDatagram(options: NativeDatagramOptions): Promise<HandleRef> {
+    this.#requireOpen();
+    return DatagramSocket.opened(this.#engine, options, () => this.#closed);
+  }
+
+  async connectDatagram(
+    index: number,
+    generation: number,
+    remote: NativeDatagramOptions['local'] | null,
+  ): Promise<void> {
+    await this.#findDatagram(index, generation, 'connect').connectTo(remote);
+  }
+
+  changeMembership(index: number, generation: number, membership: NativeMembership): void {
+    this.#findDatagram(index, generation, 'setsockopt').changeMembership(membership);
+  }
+
+  /** `node:dgram` does not ask for answers of the network. */
+  takeDatagramError(index: number, generation: number): null {
+    this.#findDatagram(index, generation, 'recvmsg');
+    return null;
+  }
+
+  /** Only those that waited here: `node:dgram` does not tell what the system drops. */
+  droppedDatagrams(index: number, generation: number): number {
+    return this.#findDatagram(index, generation, 'getsockopt').dropped;
   }
 
   associate(fd: number): HandleRef {
@@ -95,7 +126,7 @@ export class NodePort implements NativePort {
     return this.#find(index, generation).address(peer);
   }
 
-  getOption(index: number, generation: number, name: string): number {
+  getOption(index: number, generation: number, name: string): number | string {
     return this.#find(index, generation).getOption(name);
   }
 
@@ -187,6 +218,12 @@ export class NodePort implements NativePort {
     const handle = this.#engine.handles.find(index, generation);
     if (handle === null) throw nativeError('EBADF', 'handle');
     return handle;
+  }
+
+  #findDatagram(index: number, generation: number, syscall: string): DatagramSocket {
+    const handle = this.#find(index, generation);
+    if (handle instanceof DatagramSocket) return handle;
+    throw nativeError('EOPNOTSUPP', syscall);
   }
 
   #requireOpen(): void {

@@ -1,6 +1,7 @@
-/** From the segments of a SEND to the bytes they name. */
+/** From the segments of a SEND, and the datagrams of a SEND_TO, to the bytes they name. */
 
 import { Limit, RECORD_WORDS, SegmentWord, SubmissionWord } from '../../protocol.gen.js';
+import { datagramWords, type OutgoingDatagram } from './outgoing-datagram.js';
 import type { Pins } from './pins.js';
 
 const poolPin = -1;
@@ -35,6 +36,25 @@ export class SegmentReader {
       at += segmentWords;
     }
     return total > bytesMax ? null : segments;
+  }
+
+  /**
+   * The datagrams of a SEND_TO; null when there are none or too many, or the bytes of one are not in the pool or the
+   * pinned memory it names.
+   * @param record where the record of the SEND_TO begins in `block`
+   */
+  readDatagrams(block: Int32Array, record: number, count: number): OutgoingDatagram[] | null {
+    if (count === 0 || count > Limit.DATAGRAMS_MAX) return null;
+    const datagrams: OutgoingDatagram[] = [];
+    let at = record + RECORD_WORDS;
+    for (let left = count; left > 0; left--) {
+      // A datagram begins as a segment does.
+      const payload = this.#resolve(block, at);
+      if (payload === null) return null;
+      datagrams.push({ payload, words: block.subarray(at, at + datagramWords) });
+      at += datagramWords;
+    }
+    return datagrams;
   }
 
   #resolve(block: Int32Array, at: number): Buffer | null {

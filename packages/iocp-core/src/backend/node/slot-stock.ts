@@ -2,6 +2,7 @@
 
 /** Slots that one socket fills before it is the turn of the others, and of whoever may want no more. */
 const fillsPerTurn = 8;
+const nothing = new Uint8Array();
 
 /** Whoever fills slots. */
 export interface SlotFiller {
@@ -59,10 +60,10 @@ export class SlotStock {
   }
 
   /**
-   * Copies the beginning of `bytes` into a slot and gives it away. Returns the slot, or -1: then `filler` is called when
-   * there is one again, or in the next turn when it has filled enough in this one.
+   * Copies `header`, and as much of `bytes` as fits behind it, into a slot and gives it away. Returns the slot, or -1: then
+   * `filler` is called when there is one again, or in the next turn when it has filled enough in this one.
    */
-  fill(bytes: Uint8Array, filler: SlotFiller): number {
+  fill(bytes: Uint8Array, filler: SlotFiller, header: Uint8Array = nothing): number {
     if (this.#isThrough(filler)) {
       this.#resting.add(filler);
       return -1;
@@ -74,8 +75,10 @@ export class SlotStock {
     filler.fills++;
     const slot = this.#free[--this.#count] as number;
     this.#held[slot] = 0;
-    const part = bytes.length > this.slotBytes ? bytes.subarray(0, this.slotBytes) : bytes;
-    this.#pool.set(part, slot * this.slotBytes);
+    const start = slot * this.slotBytes;
+    const room = this.slotBytes - header.length;
+    this.#pool.set(header, start);
+    this.#pool.set(bytes.length > room ? bytes.subarray(0, room) : bytes, start + header.length);
     return slot;
   }
 

@@ -91,3 +91,10 @@ test('who is forgotten gets no slot', () => {
   stock.restartParked();
   expect([filler.slots.length, stock.parked, stock.count]).toEqual([1, 0, 1]);
 });
+
+test('puts a header first, and cuts what it leaves no room for', () => {
+  const { stock, pool } = makeStock(1);
+  const filler = new Filler(stock);
+  expect(stock.fill(Uint8Array.of(1, 2, 3, 4, 5, 6), filler, Uint8Array.of(7, 7, 7))).toBe(0);
+  expect([...pool]).toEqual([7, 7, 7, 1, 2, 3, 4, 5]);
+});
