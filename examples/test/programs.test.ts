@@ -13,6 +13,8 @@ const expectations: Readonly<Record<string, RegExp>> = {
   'echo-server.mjs': /client: got "hello\\n"\n.*6 bytes echoed/s,
   'http-over-iocp.mjs': /200 You asked for \/hello from 127\.0\.0\.1\n200 You asked for \/completion-ports/,
   'proxy.mjs': /4194304 of 4194304 bytes came back.*\n.*forwarded 4194304 bytes/,
+  'udp-echo.mjs':
+    /(client: got "(one|two|three)" from 127\.0\.0\.1:\d+\n){3}server: 3 datagrams received, 3 sent back/,
   'unix-socket.mjs': /client: got "through the file system\\n"/,
   'workers.mjs': /4 threads listen on port \d+\nthread \d+ served \d+ of 40 clients/,
 };

@@ -1,5 +1,5 @@
 // What a project that has installed the packages does with them; printed is what the port says of itself.
-exports.exchange = async ({ CompletionPort }, { stack }, { connect, listen }, { memoryPair }) => {
+exports.exchange = async ({ CompletionPort }, { stack }, { connect, listen }, { memoryPair }, { bind }) => {
   const completionPort = new CompletionPort();
   const listener = await listen({ host: '127.0.0.1', port: 0, completionPort });
   const { address, port } = listener.address();
@@ -11,6 +11,19 @@ exports.exchange = async ({ CompletionPort }, { stack }, { connect, listen }, { 
   const received = Buffer.from(await server.read()).toString();
   if (received !== 'over tcp') throw new Error(`Received "${received}"`);
   await Promise.all([client.close(), server.close(), listener.close()]);
+
+  const echo = {
+    messages(_socket, batch) {
+      for (const message of batch) message.reply(message.data);
+    },
+  };
+  const receiver = await bind({ host: '127.0.0.1', completionPort }, echo);
+  const sender = await bind({ host: '127.0.0.1', completionPort });
+  sender.send('over udp', receiver.address());
+  const { data } = await sender.receive();
+  if (Buffer.from(data).toString() !== 'over udp') throw new Error(`Received "${Buffer.from(data)}"`);
+  await Promise.all([sender.close(), receiver.close()]);
+
   const { backend, rejected } = completionPort.info;
   await completionPort.close();
 

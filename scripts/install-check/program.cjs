@@ -5,6 +5,7 @@ exchange(
   require('@iocp/core/layer'),
   require('@iocp/tcp'),
   require('@iocp/testkit'),
+  require('@iocp/udp'),
 ).catch((error) => {
   console.error(error);
   process.exitCode = 1;

@@ -16,8 +16,9 @@ export class HandlersFace implements Face {
   }
 
   datagrams(core: SocketCore, batch: DatagramBatch): void {
-    const owned = this.#owned;
-    this.#handlers.messages?.(core.socket, owned === null ? batch : owned.of(batch));
+    const handlers = this.#handlers;
+    if (handlers.messages === undefined) return;
+    handlers.messages(core.socket, this.#owned === null ? batch : this.#owned.of(batch));
   }
 
   drain(core: SocketCore): void {

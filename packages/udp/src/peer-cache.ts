@@ -14,6 +14,11 @@ export class PeerCache {
   /** Nobody outside can choose addresses that collide. */
   readonly #seed = (Math.random() * 0x7fffffff) | 0;
 
+  /** Senders that are remembered. */
+  get size(): number {
+    return this.#young.size + this.#old.size;
+  }
+
   /** The sender of the datagram in `slot`. */
   senderOf(pool: BufferPool, slot: number): DatagramAddress {
     const hash = senderHash(pool, slot, this.#seed);

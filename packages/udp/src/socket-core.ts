@@ -87,7 +87,7 @@ export class SocketCore implements DatagramReceiver {
   }
 
   onDatagrams(batch: DatagramBatch): void {
-    this.#face?.datagrams(this, batch);
+    if (this.#face !== null) this.#face.datagrams(this, batch);
   }
 
   onDrain(): void {

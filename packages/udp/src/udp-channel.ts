@@ -28,7 +28,7 @@ import { ReceivedDatagram, type ReplySender } from './received-datagram.js';
 import { checkDestination, checkedLength, checkSendOptions, type DatagramData } from './send-arguments.js';
 import type { Done } from './send-batch.js';
 import { SendQueue, type SendQueueOwner } from './send-queue.js';
-import { canceledResult, closedError, isExhausted, isFatal } from './system-errors.js';
+import { canceledResult, closedError, isExhausted, isFatal, mayBeAnswer } from './system-errors.js';
 
 // Copied out of their objects: constants of the module are folded into the compiled code.
 const receiveOperation = Operation.RECV_FROM;
@@ -415,6 +415,8 @@ export class UdpChannel implements DatagramChannel, CompletionHandler, TurnTask,
       this.#fail(ioError(result, 'send', this.connectedTo));
     }
     queue.settled(result, this.#closing ? this.#closeReason : undefined);
+    // sendmmsg(2) swallows an answer that it meets after its first datagram; what the socket keeps is still there.
+    if (this.#settings.icmpErrors) this.#reportKeptAnswers();
     if (this.#closing) return;
     if (queue.drainOwed && queue.halfFree && !this.#ending) {
       queue.drainOwed = false;
@@ -423,22 +425,21 @@ export class UdpChannel implements DatagramChannel, CompletionHandler, TurnTask,
     if (!queue.idle || this.#ending) this.#workLater();
   }
 
-  /** What the system says of an earlier datagram; with `icmpErrors` it knows of which. */
+  /** What the system says of an earlier datagram; with `icmpErrors` it keeps the answers, and knows what each is about. */
   #reportAnswer(result: number, syscall: string): void {
-    if (!this.#settings.icmpErrors || !this.#reportKeptAnswers()) {
-      this.#report(ioError(result, syscall, this.connectedTo));
+    if (this.#settings.icmpErrors) {
+      this.#reportKeptAnswers();
+      if (mayBeAnswer(result)) return;
     }
+    this.#report(ioError(result, syscall, this.connectedTo));
   }
 
-  #reportKeptAnswers(): boolean {
-    let some = false;
-    while (!this.#closing) {
+  #reportKeptAnswers(): void {
+    while (!this.#closing && !this.socket.port.closed) {
       const error = this.socket.takeDatagramError();
-      if (error === null) break;
-      some = true;
+      if (error === null) return;
       this.#report(error);
     }
-    return some;
   }
 
   #report(error: Error): void {

@@ -57,18 +57,21 @@ onEachBackend('connect', (fixture) => {
     expect(await server.receive()).toMatchObject({ port: localPort });
   });
 
-  test('by name: the first address that there is a route to', async () => {
+  test('by name: the first address that the system takes', async () => {
     const server = await fixture.bind();
-    const { lookup, asked } = names({ 'server.test': ['240.0.0.1', '127.0.0.1'], 'none.test': [] });
-    // A socket that sends from the loopback interface has no route to the first.
-    const client = await fixture.connect({
-      host: 'server.test',
-      port: server.address().port,
-      localHost: '127.0.0.1',
-      lookup,
+    // Without the option `broadcast` there is no way to the first.
+    const { lookup, asked } = names({
+      'server.test': ['255.255.255.255', '127.0.0.1'],
+      'closed.test': ['255.255.255.255', '255.255.255.255'],
+      'none.test': [],
     });
-    expect(['127.0.0.1', '240.0.0.1']).toContain(client.remoteAddress()?.address);
+    const localHost = '127.0.0.1';
+    const target = { port: server.address().port, localHost, lookup };
+    const client = await fixture.connect({ host: 'server.test', ...target });
+    expect(client.remoteAddress()).toMatchObject({ address: '127.0.0.1' });
     expect(asked).toEqual(['server.test 4']);
+    const failed = fixture.connect({ host: 'closed.test', ...target });
+    await expect(failed).rejects.toMatchObject({ syscall: 'connect', address: '255.255.255.255' });
     const port = 9;
     expect(await codeOf(fixture.connect({ host: 'other.test', port, lookup }))).toBe('ENOTFOUND');
     expect(await codeOf(fixture.connect({ host: 'none.test', port, lookup }))).toBe('ENOTFOUND');

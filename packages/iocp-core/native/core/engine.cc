@@ -83,7 +83,8 @@ Handle* Engine::find(HandleRef reference) noexcept {
 void Engine::free_handle(Handle& handle) {
   handle.native = kNoNativeHandle;
   handle.remote.reset();
-  handle.outgoing = {};
+  // When a SendTo never came back at the end of the port, the system may still read its datagrams.
+  if (handle.operations == nullptr) handle.outgoing = {};
   handle.close_operation = nullptr;
   handle.driver_flags = 0;
   handle.driver_reader = nullptr;
@@ -471,7 +472,7 @@ void Engine::on_recv_from(const Event& event) {
 void Engine::on_send_to(const Event& event) {
   Operation& operation = *event.operation;
   if (event.more) return emit_more(operation, event.result, 0, event.datagram, 0);
-  settle(operation, event.result == 0 && ending(operation) ? kCanceled : event.result);
+  settle(operation, event.result <= 0 && ending(operation) ? kCanceled : event.result);
 }
 
 void Engine::on_accept(const Event& event) {
@@ -568,7 +569,14 @@ void Engine::close() {
   for (std::uint32_t index = 0; index < handles_made_; ++index) {
     Handle& handle = handles_[index];
     if (handle.state == Handle::State::Free) continue;
-    system_.close_now(handle.native);
+    Operation* const close = handle.close_operation;
+    // A close that the driver has may still come to pass, and the number then be somebody else's.
+    const bool in_driver = close != nullptr && handle.operations == nullptr;
+    if (!in_driver) system_.close_now(handle.native);
+    if (close != nullptr && !in_driver) {
+      settle(*close, 0);  // what it waited for was given up, and this was its work
+      continue;
+    }
     free_handle(handle);
     --stats_.handles;
   }

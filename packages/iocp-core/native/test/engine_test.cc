@@ -10,7 +10,7 @@
 namespace iocp::test {
 namespace {
 
-constexpr std::uint32_t kSlotBytes = 64;
+constexpr std::uint32_t kSlotBytes = limit::kDatagramOffset + 64;
 constexpr std::uint32_t kSlots = 8;
 constexpr std::int32_t kCanceled = -error_number::kECANCELED;
 
@@ -32,9 +32,9 @@ struct Bench {
     engine = std::make_unique<Engine>(std::move(owned), system, slots);
   }
 
-  HandleRef adopt(NativeHandle native) {
+  HandleRef adopt(NativeHandle native, SocketKind kind = SocketKind::Stream) {
     HandleRef handle;
-    check_equal(engine->adopt(native, nullptr, handle), 0, "the result of adopt");
+    check_equal(engine->adopt(native, nullptr, handle, kind), 0, "the result of adopt");
     return handle;
   }
 
@@ -49,6 +49,23 @@ struct Bench {
                         b,
                         c};
     engine->submit(record.data(), 1);
+  }
+
+  /// Datagrams of 10 bytes each, one behind the other in the pool.
+  void send_to(std::int32_t token, HandleRef handle, std::int32_t count) {
+    const std::vector<Record> records = send_to_records(token, handle, count);
+    engine->submit(records.data()->data(), static_cast<std::int32_t>(records.size()));
+  }
+
+  static std::vector<Record> send_to_records(std::int32_t token, HandleRef handle, std::int32_t count) {
+    std::vector<Record> records{{static_cast<std::int32_t>(OpCode::SendTo) | (count << 16), token, 1,
+                                 static_cast<std::int32_t>(handle.index),
+                                 static_cast<std::int32_t>(handle.generation)}};
+    for (std::int32_t i = 0; i < count; ++i) {
+      records.push_back({-1, i * 10, 10});
+      records.push_back({});
+    }
+    return records;
   }
 
   std::vector<Record> collect(std::size_t max = 64) {
@@ -206,6 +223,103 @@ void what_never_comes_back_does_not_hang_the_port() {
   check(bench.system.closed() == std::vector<NativeHandle>{3}, "the descriptor is closed all the same");
 }
 
+void records_of_a_send_to_that_are_missing_are_not_made_up() {
+  Bench bench;
+  const HandleRef handle = bench.adopt(3, SocketKind::DatagramIpv4);
+  std::vector<Record> records = Bench::send_to_records(0, handle, 3);
+  records.pop_back();
+  records.insert(records.begin(), Record{static_cast<std::int32_t>(OpCode::Post), 1, 1, 0, 0, 77});
+  bench.engine->submit(records.data()->data(), static_cast<std::int32_t>(records.size()));
+  const std::vector<Record> answers = bench.collect();
+  check_equal(answers.size(), 1, "the number of completions");
+  check_record(answers[0], OpCode::Post, 0, 1, 77);
+  check_equal(bench.driver->waiting().size(), 0, "the number of operations started");
+  check_equal(bench.engine->stats().rejected, 1, "the number of records rejected");
+  bench.send_to(0, handle, 3);
+  check(bench.only_waiting().index == 0, "the token is free as before");
+}
+
+void a_second_send_to_leaves_the_first_alone() {
+  Bench bench;
+  const HandleRef handle = bench.adopt(3, SocketKind::DatagramIpv4);
+  bench.send_to(0, handle, 3);
+  bench.submit(OpCode::Cancel, 0, {});
+  bench.send_to(1, handle, 8);
+  check_record(bench.collect().at(0), OpCode::SendTo, 0, 1, -error_number::kEALREADY);
+  Operation& first = bench.only_waiting();
+  bench.driver->take(first, 2);
+  bench.driver->refuse(first, 0, -error_number::kEMSGSIZE);
+  bench.driver->finish_send_to(first);
+  const std::vector<Record> records = bench.collect();
+  check_record(records.at(0), OpCode::SendTo, complete_flag::kMore, 0, -error_number::kEMSGSIZE);
+  check_equal(records[0][completion_word::kValue], 0, "which datagram is refused");
+  check_record(records.at(1), OpCode::SendTo, 0, 0, 1);
+}
+
+void a_send_to_that_took_nothing_before_its_end_is_cancelled() {
+  for (const std::int32_t result : {0, -error_number::kENOMEM}) {
+    Bench bench;
+    const HandleRef handle = bench.adopt(3, SocketKind::DatagramIpv4);
+    bench.send_to(0, handle, 2);
+    bench.submit(OpCode::Close, 1, handle);
+    bench.driver->finish(bench.only_waiting(), result);
+    check_record(bench.collect().at(0), OpCode::SendTo, 0, 0, kCanceled);
+    check(bench.only_waiting().code == OpCode::Close, "the handle is closed last");
+  }
+}
+
+void a_receive_of_datagrams_that_the_driver_ended_goes_on() {
+  Bench bench;
+  bench.submit(OpCode::Provide, 0, {}, 0);
+  const HandleRef handle = bench.adopt(3, SocketKind::DatagramIpv6);
+  bench.submit(OpCode::RecvFrom, 0, handle);
+  bench.driver->receive(bench.only_waiting(), 0, false);
+  check_record(bench.collect().at(0), OpCode::RecvFrom, complete_flag::kMore | complete_flag::kSlot, 0, 0);
+  Operation& again = bench.only_waiting();
+  bench.submit(OpCode::Provide, 0, {}, 0);
+  bench.submit(OpCode::Cancel, 0, {});
+  bench.driver->receive(again, 5, false);  // on its way when the cancel comes
+  const std::vector<Record> records = bench.collect();
+  check_record(records.at(0), OpCode::RecvFrom, complete_flag::kMore | complete_flag::kSlot, 0, 5);
+  check_record(records.at(1), OpCode::RecvFrom, 0, 0, kCanceled);
+}
+
+void datagrams_that_never_come_back_stay_in_place() {
+  Bench bench;
+  bench.driver->end_canceled_on_wait(false);
+  bench.send_to(0, bench.adopt(3, SocketKind::DatagramIpv4), 2);
+  bench.engine->close();
+  check(bench.system.closed() == std::vector<NativeHandle>{3}, "the descriptor is closed all the same");
+  Operation& late = bench.only_waiting();
+  bench.driver->take(late, 0);
+  bench.driver->refuse(late, 1, -error_number::kEBADF);
+  bench.driver->finish_send_to(late);
+  check_record(bench.collect().at(1), OpCode::SendTo, 0, 0, 1);
+}
+
+void a_close_that_never_comes_back_is_not_done_twice() {
+  Bench bench;
+  bench.driver->end_canceled_on_wait(false);
+  bench.submit(OpCode::Close, 0, bench.adopt(3));
+  bench.engine->close();
+  check(bench.driver->closed() == std::vector<NativeHandle>{3}, "the driver has closed the descriptor");
+  check(bench.system.closed().empty(), "nobody else closes it");
+}
+
+void a_close_does_not_wait_for_ever_for_what_never_comes_back() {
+  Bench bench;
+  bench.driver->end_canceled_on_wait(false);
+  const HandleRef handle = bench.adopt(3);
+  bench.submit(OpCode::Recv, 0, handle);
+  bench.submit(OpCode::Close, 1, handle);
+  bench.engine->close();
+  check_record(bench.collect().at(0), OpCode::Close, 0, 1, 0);
+  check(bench.system.closed() == std::vector<NativeHandle>{3}, "the descriptor is closed once");
+  bench.driver->finish(bench.only_waiting(), kCanceled);
+  check_record(bench.collect().at(0), OpCode::Recv, 0, 0, kCanceled);
+  check_equal(bench.engine->stats().operations, 0, "the number of operations");
+}
+
 }  // namespace
 
 void add_engine_tests(std::vector<TestCase>& tests) {
@@ -226,6 +340,20 @@ void add_engine_tests(std::vector<TestCase>& tests) {
       {"engine: closing the port joins very many operations", closing_the_port_joins_very_many_operations});
   tests.push_back(
       {"engine: what never comes back does not hang the port", what_never_comes_back_does_not_hang_the_port});
+  tests.push_back({"engine: records of a SendTo that are missing are not made up",
+                   records_of_a_send_to_that_are_missing_are_not_made_up});
+  tests.push_back(
+      {"engine: a second SendTo leaves the first alone", a_second_send_to_leaves_the_first_alone});
+  tests.push_back({"engine: a SendTo that took nothing before its end is cancelled",
+                   a_send_to_that_took_nothing_before_its_end_is_cancelled});
+  tests.push_back({"engine: a receive of datagrams that the driver ended goes on",
+                   a_receive_of_datagrams_that_the_driver_ended_goes_on});
+  tests.push_back(
+      {"engine: datagrams that never come back stay in place", datagrams_that_never_come_back_stay_in_place});
+  tests.push_back({"engine: a close that never comes back is not done twice",
+                   a_close_that_never_comes_back_is_not_done_twice});
+  tests.push_back({"engine: a close does not wait for ever for what never comes back",
+                   a_close_does_not_wait_for_ever_for_what_never_comes_back});
 }
 
 }  // namespace iocp::test

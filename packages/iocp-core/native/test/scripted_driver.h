@@ -43,8 +43,18 @@ class ScriptedDriver final : public Driver {
   [[nodiscard]] bool canceled(const Operation& operation) const;
   [[nodiscard]] std::size_t provided() const noexcept { return slots_.size(); }
 
-  /// Fills a slot for a Recv; without a slot the receive ends with -ENOBUFS.
+  /// Fills a slot for a Recv or RecvFrom; without a slot the receive ends with -ENOBUFS.
   void receive(Operation& operation, std::int32_t bytes, bool more);
+  /// The last event of a Recv or RecvFrom that had taken a slot when it failed; without a slot as `finish`.
+  void fail_with_slot(Operation& operation, std::int32_t error);
+  /// Whether the datagram of a SendTo was neither taken nor refused yet.
+  [[nodiscard]] static bool unsettled(const Operation& operation, std::uint32_t number);
+  /// The system takes a datagram of a SendTo that is unsettled.
+  void take(Operation& operation, std::uint32_t number);
+  /// The system refuses a datagram of a SendTo that is unsettled.
+  void refuse(Operation& operation, std::uint32_t number, std::int32_t error);
+  /// The last event of a SendTo: how many datagrams were taken.
+  void finish_send_to(Operation& operation);
   /// A connection for an Accept.
   void accept(Operation& operation, NativeHandle native, bool more);
   /// The last event of an operation.
@@ -59,8 +69,17 @@ class ScriptedDriver final : public Driver {
   [[nodiscard]] const std::vector<NativeHandle>& closed() const noexcept { return closed_; }
 
  private:
+  /// What is in flight on a handle, and where the datagrams of its SendTo were when that was started.
+  struct InFlight {
+    std::vector<OpCode> codes;
+    const OutgoingDatagram* datagrams = nullptr;
+    std::size_t datagram_count = 0;
+  };
+
   void claim(bool kept, const std::string& promise) const;
   void leave(Operation& operation);
+  void claim_in_place(const Operation& operation) const;
+  void settle_datagram(Operation& operation, std::uint32_t number);
 
   std::function<void(const std::string&)> broken_;
   const BufferSlots& memory_;
@@ -68,7 +87,7 @@ class ScriptedDriver final : public Driver {
   std::vector<Operation*> waiting_;
   std::unordered_map<const Operation*, bool>
       in_driver_;  // until the last event was reaped; true: cancel was asked for
-  std::unordered_map<const Handle*, std::vector<OpCode>> attached_;  // and what is in flight on them
+  std::unordered_map<const Handle*, InFlight> attached_;
   std::deque<Event> happened_;
   std::vector<NativeHandle> closed_;
   std::int32_t attach_result_ = 0;

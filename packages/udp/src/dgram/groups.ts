@@ -2,40 +2,52 @@
 
 import { isIP, isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import type { MembershipChange } from '@iocp/core';
-import { ioError } from '@iocp/core';
+import { ioError, type MembershipChange, type Socket } from '@iocp/core';
+import type { IoError } from '@iocp/core/layer';
 import { invalid } from './errors.js';
 
+const noSuchDevice = -19;
 const noSuchOption = -92;
+const noSuchAddress = -99;
 
 /**
- * The interface that multicasts are to leave through, as the option `multicastInterface` takes it.
- * @param given an IPv4 address, or for IPv6 `'::%eth1'`; any address without a zone lets the system choose.
- * @throws EINVAL, and ENOPROTOOPT for the other family
+ * Chooses the interface that multicasts leave through.
+ * @param given an IPv4 address of the interface, or for IPv6 `'::%eth1'`; `'0.0.0.0'` and IPv6 without a zone let the system
+ * choose
+ * @throws EINVAL for what is no address, EADDRNOTAVAIL for an interface that is not there, ENOPROTOOPT for IPv6 on an IPv4
+ * socket
  */
-export function outgoingInterface(given: string, family: 4 | 6, syscall: string): string {
+export function chooseInterface(socket: Socket, given: string, family: 4 | 6, syscall: string): void {
   const kind = isIP(given);
   if (kind === 0) throw invalid(syscall);
-  if (kind !== family) throw ioError(noSuchOption, syscall);
-  if (family === 4) return given === '0.0.0.0' ? '' : given;
-  return zoneOf(given) ?? '';
+  if (kind === 6 && family === 4) throw ioError(noSuchOption, syscall);
+  const chosen = kind === 6 ? zoneOf(given) : given;
+  try {
+    socket.setOption('multicastInterface', chosen === '0.0.0.0' ? '' : (chosen ?? ''));
+  } catch (error) {
+    throw (error as IoError).errno === noSuchDevice ? ioError(noSuchAddress, syscall) : error;
+  }
 }
 
 /**
- * @param through as in `outgoingInterface`; undefined lets the system choose
- * @throws EINVAL for what is no address
+ * What the port is asked for.
+ * @param through as in `chooseInterface`; undefined lets the system choose
+ * @param socketFamily of the socket
+ * @throws EINVAL for what is no address, ENOPROTOOPT for IPv6 on an IPv4 socket
  */
 export function membershipChange(
   action: MembershipChange['action'],
   group: string,
   source: string | undefined,
   through: string | undefined,
+  socketFamily: 4 | 6,
   syscall: string,
 ): MembershipChange {
   const family = isIP(group);
   const wrongSource = source !== undefined && isIP(source) !== family;
   const wrongInterface = through !== undefined && isIP(through) !== family;
   if (family === 0 || wrongSource || wrongInterface) throw invalid(syscall);
+  if (family === 6 && socketFamily === 4) throw ioError(noSuchOption, syscall);
   const chosen = through === undefined || isIPv4(through) ? through : zoneOf(through);
   return { action, group, source, interface: chosen === '0.0.0.0' ? undefined : chosen };
 }

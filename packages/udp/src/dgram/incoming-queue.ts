@@ -9,7 +9,7 @@ export interface RemoteInfo {
 }
 
 interface Incoming {
-  readonly data: Buffer;
+  readonly data: Buffer<ArrayBuffer>;
   readonly sender: RemoteInfo;
 }
 
@@ -18,18 +18,18 @@ interface Incoming {
  * awaits one `message` event after the other misses none, and what a listener throws ends nothing but its own call.
  */
 export class IncomingQueue {
-  readonly #emit: (data: Buffer, sender: RemoteInfo) => void;
+  readonly #emit: (data: Buffer<ArrayBuffer>, sender: RemoteInfo) => void;
   #waiting: Incoming[] = [];
   #first = 0;
   #scheduled = false;
   readonly #next = (): void => this.#emitNext();
   readonly #afterMicrotasks = (): void => process.nextTick(this.#next);
 
-  constructor(emit: (data: Buffer, sender: RemoteInfo) => void) {
+  constructor(emit: (data: Buffer<ArrayBuffer>, sender: RemoteInfo) => void) {
     this.#emit = emit;
   }
 
-  push(data: Buffer, sender: RemoteInfo): void {
+  push(data: Buffer<ArrayBuffer>, sender: RemoteInfo): void {
     this.#waiting.push({ data, sender });
     if (this.#scheduled) return;
     this.#scheduled = true;

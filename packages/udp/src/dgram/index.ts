@@ -3,10 +3,11 @@
  * @packageDocumentation
  */
 
+export type { BindOptions } from './bind-target.js';
 export type { RemoteInfo } from './incoming-queue.js';
 export type { LookupFunction, SocketOptions, SocketType } from './options.js';
 export type { SendCallback } from './outgoing.js';
-export { type BindOptions, createSocket, Socket, type SocketEvents } from './socket.js';
+export { createSocket, Socket } from './socket.js';
 
 import { createSocket, Socket } from './socket.js';
 

@@ -1,5 +1,6 @@
 /** What `createSocket` is given, checked. */
 
+import type { SocketOptions as NodeSocketOptions } from 'node:dgram';
 import dns from 'node:dns';
 import type { BlockList } from 'node:net';
 import type { CompletionPort } from '@iocp/core';
@@ -8,12 +9,11 @@ import { badType } from './errors.js';
 
 export type SocketType = 'udp4' | 'udp6';
 
-/** Finds one address of a name. Sockets call it with 4 or 6 for `family`. */
-export type LookupFunction = (
-  hostname: string,
-  family: 4 | 6,
-  callback: (error: NodeJS.ErrnoException | null, address: string, family?: number) => void,
-) => void;
+/**
+ * Finds one address of a name. As with `node:dgram` the second argument is 4 or 6, the family that is wanted, whatever the
+ * type says.
+ */
+export type LookupFunction = NonNullable<NodeSocketOptions['lookup']>;
 
 /** As `dgram.SocketOptions`. */
 export interface SocketOptions {
@@ -61,12 +61,12 @@ export interface SocketSettings {
 /** @throws `ERR_SOCKET_BAD_TYPE`, `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` */
 export function socketSettings(given: SocketType | SocketOptions): SocketSettings {
   const options = optionsOf(given);
-  const { recvBufferSize = 0, sendBufferSize = 0, lookup, signal } = options;
+  const { recvBufferSize = 0, sendBufferSize = 0, signal } = options;
   if (recvBufferSize) validateInteger(recvBufferSize, 'options.recvBufferSize', 0, 0xffffffff);
   if (sendBufferSize) validateInteger(sendBufferSize, 'options.sendBufferSize', 0, 0xffffffff);
   if (options.receiveBlockList) validateBlockList(options.receiveBlockList, 'options.receiveBlockList');
   if (options.sendBlockList) validateBlockList(options.sendBlockList, 'options.sendBlockList');
-  if (lookup !== undefined) validateFunction(lookup, 'lookup');
+  if (options.lookup !== undefined) validateFunction(options.lookup, 'lookup');
   const { type } = options;
   if (type !== 'udp4' && type !== 'udp6') throw badType();
   if (signal !== undefined) validateSignal(signal, 'options.signal');
@@ -78,8 +78,8 @@ export function socketSettings(given: SocketType | SocketOptions): SocketSetting
     ipv6Only: Boolean(options.ipv6Only),
     receiveBuffer: recvBufferSize || 0,
     sendBuffer: sendBufferSize || 0,
-    lookup: lookup ?? dns.lookup,
-    ownLookup: lookup !== undefined,
+    lookup: options.lookup ?? dns.lookup,
+    ownLookup: options.lookup !== undefined,
     signal,
     receiveBlockList: options.receiveBlockList || undefined,
     sendBlockList: options.sendBlockList || undefined,

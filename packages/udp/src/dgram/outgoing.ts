@@ -3,7 +3,7 @@
 import { invalidArgumentType, validatePort, validateString } from '@iocp/core/layer';
 import { isConnected, outOfBounds } from './errors.js';
 
-export type SendCallback = (error: Error | null, bytes?: number) => void;
+export type SendCallback = (error: Error | null, bytes: number) => void;
 
 /** One datagram to send. */
 export interface Outgoing {

@@ -21,7 +21,7 @@ Status connect_to(NativeHandle native, const AddressBytes& address) noexcept {
   if (::connect(socket_of(native), as_sockaddr(address), length_of(address)) != 0) {
     return last_error("connect");
   }
-  return std::monostate{};
+  return os::peer_changed(native);
 }
 
 }  // namespace

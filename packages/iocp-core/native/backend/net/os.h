@@ -28,6 +28,9 @@ namespace iocp::net::os {
 /// Makes a datagram socket that may be connected ready to be connected to another peer.
 [[nodiscard]] Status prepare_other_peer(NativeHandle native);
 
+/// Sees to what a datagram socket is told of, once it has a peer or has none any more.
+[[nodiscard]] Status peer_changed(NativeHandle native) noexcept;
+
 /// Gives a datagram socket whose connection was taken back just now the port that it had before.
 [[nodiscard]] Status keep_port(NativeHandle native, const AddressBytes& before);
 

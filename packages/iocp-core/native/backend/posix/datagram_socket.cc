@@ -73,6 +73,8 @@ Status os::prepare_other_peer(NativeHandle native) {
   return disconnect_datagram(native);
 }
 
+Status os::peer_changed(NativeHandle /*native*/) noexcept { return std::monostate{}; }
+
 Status os::keep_port(NativeHandle native, const AddressBytes& before) {
   // Linux lets go of a port that it had chosen itself (udp_disconnect).
   Result<AddressBytes> now = local_address(native);

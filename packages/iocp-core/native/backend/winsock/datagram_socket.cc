@@ -2,6 +2,7 @@
 
 #include "backend/net/os.h"
 #include "backend/net/os_sockets.h"
+#include "backend/winsock/error_reports.h"
 #include "core/protocol.gen.h"
 
 namespace iocp::net {
@@ -12,6 +13,8 @@ Status os::prepare_datagram(NativeHandle native, const DatagramSpec& spec) noexc
 }
 
 Status os::prepare_other_peer(NativeHandle /*native*/) { return std::monostate{}; }
+
+Status os::peer_changed(NativeHandle native) noexcept { return winsock::report_errors_of_peer(native); }
 
 Status os::keep_port(NativeHandle /*native*/, const AddressBytes& /*before*/) { return std::monostate{}; }
 

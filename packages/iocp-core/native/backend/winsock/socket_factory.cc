@@ -38,7 +38,7 @@ Result<OwnedSocket> make_stream_socket(int family) noexcept { return make_socket
 Result<OwnedSocket> make_datagram_socket(int family) noexcept {
   Result<OwnedSocket> made = make_socket(family, SOCK_DGRAM);
   if (!made) return made;
-  const Status quiet = winsock::report_errors(made.value().native(), 0);
+  const Status quiet = winsock::report_no_errors(made.value().native());
   if (!quiet) return quiet.error();
   return made;
 }

@@ -39,7 +39,7 @@ constexpr auto kOptions = std::to_array<os::OptionPlace>({
     {"receiveDestination", IPPROTO_IP, IP_PKTINFO, IPV6_PKTINFO},
     {"receiveTos", IPPROTO_IP, kReceiveTos, kReceiveTos},
     {"receiveTtl", IPPROTO_IP, IP_HOPLIMIT, IPV6_HOPLIMIT},
-    {"receiveErrors", 0, 0, -1, winsock::report_errors},
+    {"receiveErrors", 0, 0, -1, winsock::want_errors},
 });
 
 }  // namespace
