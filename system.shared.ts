@@ -57,6 +57,20 @@ export function isWineSocket(backend: Backend): boolean {
   return backend === 'iocp' && underWine;
 }
 
+/** Whether a socket is refused an address that is not this machine's: Wine takes any. */
+export const refusesForeignAddresses = !underWine;
+
+/** How a group is left that was not joined: Wine has no better word. */
+export const noMemberCode = underWine ? 'EINVAL' : 'EADDRNOTAVAIL';
+
+/**
+ * Whether a connected datagram socket is told that nobody has its peer's port. On Windows libuv keeps it to itself, but does
+ * not recognize it under the name that Wine has for it.
+ */
+export function isToldOfUnreachable(backend: Backend): boolean {
+  return !onWindows || underWine || backend !== 'node';
+}
+
 /** A path to listen at, in a folder that is there; named pipes have a space of their own. */
 export function socketPath(folder: string, name: string): string {
   return onWindows ? `\\\\.\\pipe\\${basename(folder)}-${name}` : join(folder, name);

@@ -9,7 +9,7 @@ import { nodeProgram } from './node-versions.mjs';
 import { buildNative, countTests, Failure, forEach, node, root, step, vitest } from './steps.mjs';
 
 const target = 'linux-arm64';
-const packages = ['iocp-core', 'tcp', 'conformance'];
+const packages = ['iocp-core', 'tcp', 'udp', 'conformance'];
 const standIn = fileURLToPath(new URL('./node-stand-in.cjs', import.meta.url));
 
 /** Files that are not run. */

@@ -4,7 +4,7 @@ import { hostTarget } from '../packages/iocp-core/scripts/native-target.mjs';
 import { nodeProgram, nodeVersions } from './node-versions.mjs';
 import { countTests, forEach, root, run, vitest } from './steps.mjs';
 
-const packages = ['iocp-core', 'tcp', 'conformance'];
+const packages = ['iocp-core', 'tcp', 'udp', 'conformance'];
 // What reads sources, and what is long and does not depend on the release.
 const leftOut = ['test/repository/**', 'test/stress/**'];
 

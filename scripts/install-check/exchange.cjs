@@ -1,5 +1,14 @@
+const { once } = require('node:events');
+
 // What a project that has installed the packages does with them; printed is what the port says of itself.
-exports.exchange = async ({ CompletionPort }, { stack }, { connect, listen }, { memoryPair }, { bind }) => {
+exports.exchange = async (
+  { CompletionPort },
+  { stack },
+  { connect, listen },
+  { memoryPair },
+  { bind },
+  { createSocket },
+) => {
   const completionPort = new CompletionPort();
   const listener = await listen({ host: '127.0.0.1', port: 0, completionPort });
   const { address, port } = listener.address();
@@ -23,6 +32,12 @@ exports.exchange = async ({ CompletionPort }, { stack }, { connect, listen }, { 
   const { data } = await sender.receive();
   if (Buffer.from(data).toString() !== 'over udp') throw new Error(`Received "${Buffer.from(data)}"`);
   await Promise.all([sender.close(), receiver.close()]);
+
+  const socket = createSocket('udp4', (message) => socket.emit('text', message.toString()));
+  socket.bind(0, '127.0.0.1', () => socket.send('over dgram', socket.address().port, '127.0.0.1'));
+  const [text] = await once(socket, 'text');
+  if (text !== 'over dgram') throw new Error(`Received "${text}"`);
+  await new Promise((resolve) => socket.close(resolve));
 
   const { backend, rejected } = completionPort.info;
   await completionPort.close();

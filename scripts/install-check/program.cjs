@@ -6,6 +6,7 @@ exchange(
   require('@iocp/tcp'),
   require('@iocp/testkit'),
   require('@iocp/udp'),
+  require('@iocp/udp/dgram'),
 ).catch((error) => {
   console.error(error);
   process.exitCode = 1;

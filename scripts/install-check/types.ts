@@ -4,8 +4,11 @@ import type { Channel, Layer } from '@iocp/core/layer';
 import { listen, type TcpConnection } from '@iocp/tcp';
 import { assertNoLeaks } from '@iocp/testkit';
 import { bind, type UdpMessage } from '@iocp/udp';
+import { createSocket, type Socket } from '@iocp/udp/dgram';
 
 export const nothing: Layer = { name: 'nothing', wrap: async (lower: Channel) => lower };
+
+export const socket: Socket = createSocket({ type: 'udp6', reuseAddr: true });
 
 export async function info(): Promise<PortInfo> {
   const completionPort = new CompletionPort();

@@ -2,7 +2,7 @@
 
 import { type DatagramTraits, datagramSuite, faultyDatagramChannel } from '@iocp/testkit';
 import { describe } from 'vitest';
-import { onWindows, underWine } from '../../../system.shared.js';
+import { isToldOfUnreachable, underWine } from '../../../system.shared.js';
 import { type Backend, describeBackends } from './support/backends.js';
 import { datagramSetup, families, hasIpv6, smallSlotBytes } from './support/datagrams.js';
 import { runner } from './support/runner.js';
@@ -10,8 +10,7 @@ import { runner } from './support/runner.js';
 const traitsOf = (backend: Backend): DatagramTraits => ({
   lentBytesBecome: 'detached',
   smallSlotBytes,
-  // Windows is told not to report it: it would end a receive for what some earlier datagram met.
-  unreachableCode: onWindows ? null : 'ECONNREFUSED',
+  unreachableCode: isToldOfUnreachable(backend) ? 'ECONNREFUSED' : null,
   dualStack: hasIpv6,
   // node:dgram knows nothing of single datagrams but who sent them.
   receiveInfo: backend !== 'node',

@@ -108,6 +108,14 @@ export class DatagramScene {
   }
 }
 
+/** Why a socket is not opened. One that is opened all the same is not shown: it holds the memory of its whole port. */
+export async function refusalOf(opening: Promise<Socket>): Promise<unknown> {
+  return opening.then(
+    () => 'it is opened',
+    (error: unknown) => error,
+  );
+}
+
 /** Runs a test with a scene of its own. */
 export async function withScene(
   backend: Backend,

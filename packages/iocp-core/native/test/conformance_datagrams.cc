@@ -285,6 +285,31 @@ void a_port_sleeps_between_datagrams(const Backend& backend) {
   }
 }
 
+void a_connected_socket_is_told_that_nobody_listens(const Backend& backend) {
+  TestPort port(backend);
+  const HandleRef gone = port.open_datagram(socket_at("127.0.0.1"));
+  const net::Endpoint nobody{
+      "127.0.0.1", static_cast<std::uint16_t>(words_of(port.address_of(gone)).port), {}};
+  check_equal(port.finish(port.close(gone)), 0, "the result of the close");
+  net::DatagramSpec spec = socket_at("127.0.0.1");
+  spec.remote = nobody;
+  const HandleRef from_start = port.open_datagram(spec);
+  const HandleRef later = port.open_datagram(socket_at("127.0.0.1"));
+  check(net::connect_datagram(port.engine().find(later)->native, nobody).ok(), "it is connected");
+  for (const HandleRef client : {from_start, later}) {
+    const Token received = port.recv_from(client);
+    port.settle_down();
+    send_one(port, client, "anybody?", {});
+    check_equal(port.finish(received), -error_number::kECONNREFUSED, "the result of the receive");
+    const Token again = port.recv_from(client);
+    port.settle_down();
+    check(port.outcome(again).events.empty(), "the error is told once");
+    check_equal(port.finish(port.close(client)), 0, "the result of the close");
+  }
+  port.settle_down();
+  check_equal(port.stats().kernel_slots, 32, "the number of slots with the driver");
+}
+
 constexpr Assertion kAssertions[] = {
     {"a batch of datagrams is echoed", a_batch_is_echoed},
     {"a burst of datagrams arrives whole", a_burst_arrives_whole},
@@ -293,6 +318,8 @@ constexpr Assertion kAssertions[] = {
     {"what does not fit of a datagram is cut", what_does_not_fit_is_cut},
     {"a refused datagram does not stop the others", a_refused_datagram_does_not_stop_the_others},
     {"a connected datagram socket needs no address", a_connected_socket_needs_no_address},
+    {"a connected datagram socket is told that nobody listens",
+     a_connected_socket_is_told_that_nobody_listens},
     {"datagrams over IPv6", ipv6_is_carried},
     {"an IPv6 datagram socket carries IPv4", an_ipv6_socket_carries_ipv4},
     {"a cancelled receive of datagrams ends and another goes on",

@@ -197,31 +197,11 @@ void room_that_nobody_waits_for_wakes_nobody(const Backend& backend) {
   }
 }
 
-void nobody_listens_where_a_datagram_went(const Backend& backend) {
-  TestPort port(backend);
-  const HandleRef gone = port.open_datagram(socket_at("127.0.0.1"));
-  net::DatagramSpec spec = socket_at("127.0.0.1");
-  spec.remote = {"127.0.0.1", static_cast<std::uint16_t>(words_of(port.address_of(gone)).port), {}};
-  const HandleRef client = port.open_datagram(spec);
-  check_equal(port.finish(port.close(gone)), 0, "the result of the close");
-  const Token received = port.recv_from(client);
-  port.settle_down();
-  const OutgoingWords words = datagram_to(port, "anybody?", WordAddress{});
-  check_equal(port.finish(port.send_to(client, {&words, 1})), 1, "the number of datagrams taken");
-  check_equal(port.finish(received), -error_number::kECONNREFUSED, "the result of the receive");
-  const Token again = port.recv_from(client);
-  port.settle_down();
-  check(port.outcome(again).events.empty(), "the error is told once");
-  port.settle_down();
-  check_equal(port.stats().kernel_slots, 32, "the number of slots with the driver");
-}
-
 constexpr Assertion kAssertions[] = {
     {"datagrams wait for room", datagrams_wait_for_room},
     {"a waiting send of datagrams can be cancelled", a_waiting_send_of_datagrams_can_be_cancelled},
     {"a waiting send of datagrams is joined by a close", a_waiting_send_of_datagrams_is_joined_by_close},
     {"room that nobody waits for wakes nobody", room_that_nobody_waits_for_wakes_nobody},
-    {"nobody listens where a datagram went", nobody_listens_where_a_datagram_went},
     {"Unix sockets work", unix_sockets_work},
     {"an accept without descriptors ends with an error", accept_without_descriptors_ends_with_an_error},
     {"a duplicate of a closed descriptor disturbs nobody",

@@ -113,22 +113,6 @@ void send_one(TestPort& port, HandleRef sender, const OutgoingWords& datagram) {
   check_equal(port.finish(port.send_to(sender, {&datagram, 1})), 1, "the number of datagrams that were sent");
 }
 
-void that_nobody_has_a_port_is_told_when_asked_for(const Backend& backend) {
-  TestPort port(backend);
-  net::DatagramSpec spec = socket_at("127.0.0.1", {{"receiveErrors", 1}});
-  spec.remote = {"127.0.0.1", static_cast<std::uint16_t>(an_address_of_nobody(port).port), {}};
-  const HandleRef client = port.open_datagram(spec);
-  const Token received = port.recv_from(client);
-  port.settle_down();
-  send_one(port, client, datagram_to(port, "anybody?", WordAddress{}));
-  check_equal(port.finish(received), -error_number::kECONNREFUSED, "the result of the receive");
-  const Token again = port.recv_from(client);
-  port.settle_down();
-  check(port.outcome(again).events.empty(), "the error is told once");
-  check_equal(port.finish(port.close(client)), 0, "close");
-  check_equal(port.engine().available_slots(), port.stats().kernel_slots, "the number of available slots");
-}
-
 void that_nobody_has_a_port_disturbs_no_other_peer(const Backend& backend) {
   TestPort port(backend);
   const WordAddress nobody = an_address_of_nobody(port);
@@ -145,7 +129,6 @@ constexpr Assertion kAssertions[] = {
     {"receives of datagrams give their slots back", receives_of_datagrams_give_their_slots_back},
     {"who gets no slot waits without turning", who_gets_no_slot_waits_without_turning},
     {"more receives wait under load", more_receives_wait_under_load},
-    {"that nobody has a port is told when asked for", that_nobody_has_a_port_is_told_when_asked_for},
     {"that nobody has a port disturbs no other peer", that_nobody_has_a_port_disturbs_no_other_peer},
 };
 

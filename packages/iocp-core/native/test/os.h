@@ -30,6 +30,12 @@ namespace iocp::test::os {
 /// Whether the source that is given for one datagram holds. Not in Wine, which ignores it.
 [[nodiscard]] bool sources_hold();
 
+/// Whether a socket is refused an address that this machine does not have. Not in Wine, which takes any.
+[[nodiscard]] bool foreign_addresses_fail();
+
+/// Whether a datagram socket that is disconnected keeps its port. Not in Wine, where one that the system had chosen is lost.
+[[nodiscard]] bool ports_outlive_connections();
+
 /// Whether `descriptor`, one that a driver gave, becomes readable within `milliseconds`.
 [[nodiscard]] bool wait_readable(int descriptor, int milliseconds);
 

@@ -52,6 +52,10 @@ bool close_resets() { return true; }
 
 bool sources_hold() { return true; }
 
+bool foreign_addresses_fail() { return true; }
+
+bool ports_outlive_connections() { return true; }
+
 bool wait_readable(int descriptor, int milliseconds) {
   pollfd waited{.fd = descriptor, .events = POLLIN, .revents = 0};
   return ::poll(&waited, 1, milliseconds) > 0;

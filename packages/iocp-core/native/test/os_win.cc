@@ -65,6 +65,10 @@ bool close_resets() { return !is_wine(); }
 
 bool sources_hold() { return !is_wine(); }
 
+bool foreign_addresses_fail() { return !is_wine(); }
+
+bool ports_outlive_connections() { return !is_wine(); }
+
 bool wait_readable(int /*descriptor*/, int /*milliseconds*/) {
   fail("no driver of Windows has a descriptor");
 }

@@ -79,7 +79,10 @@ export interface SocketOptions {
   readonly receiveTos?: boolean;
   /** `IP_RECVTTL` or `IPV6_RECVHOPLIMIT`: datagrams tell their time to live. */
   readonly receiveTtl?: boolean;
-  /** `IP_RECVERR` or `IPV6_RECVERR`: what the network answers to datagrams is kept for `Socket.takeDatagramError`. Linux. */
+  /**
+   * What the network answers to datagrams ends RECV_FROM also without a peer. Linux: `IP_RECVERR` or `IPV6_RECVERR`, and it
+   * is kept for `Socket.takeDatagramError`. Windows: `SIO_UDP_CONNRESET` and `SIO_UDP_NETRESET`, which cannot be read.
+   */
   readonly receiveErrors?: boolean;
   /** `UDP_GRO`: datagrams of one sender and one size may arrive joined in a slot; `SEGMENT_BYTES` tells. Linux. */
   readonly receiveSegments?: boolean;

@@ -9,7 +9,7 @@ namespace {
 constexpr std::size_t kWaitingMax = 2;
 constexpr std::size_t kUnderWayMax = 32;
 
-/// The word of Linux for why a receive failed. Where the socket asks for it (`winsock::report_errors`), it does so for what
+/// The word of Linux for why a receive failed. Where the socket is to (winsock/error_reports.h), it does so for what
 /// the network answered to datagrams that were sent before.
 std::int32_t meaning_of(std::int32_t error) noexcept {
   switch (-error) {

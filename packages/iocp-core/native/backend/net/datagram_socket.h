@@ -30,7 +30,8 @@ struct DatagramSpec {
 /// `reuse_port` is EOPNOTSUPP on Windows.
 [[nodiscard]] Result<OwnedSocket> open_datagram(const DatagramSpec& spec);
 
-/// Connects a datagram socket, anew when it is connected. When that fails the socket is not connected (Linux).
+/// Connects a datagram socket, anew when it is connected. When that fails the socket is not connected (Linux). A socket with
+/// a peer is told when the network answers that nobody has the peer's port (ECONNREFUSED), one without is not.
 [[nodiscard]] Status connect_datagram(NativeHandle native, const Endpoint& remote);
 
 /// Takes the connection back; nothing when there is none. The socket keeps its port: where the system had chosen it, Linux

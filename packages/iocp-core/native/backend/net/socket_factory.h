@@ -42,7 +42,7 @@ struct OpenedSocket {
 [[nodiscard]] Result<OwnedSocket> make_stream_socket(int family) noexcept;
 
 /// A bare datagram socket of a family (AF_INET, AF_INET6), otherwise like a stream socket. Windows: what the network
-/// answers to earlier datagrams does not fail later calls, unless the option `receiveErrors` asks for it.
+/// answers to earlier datagrams does not fail later calls, unless it gets a peer, or the option `receiveErrors`.
 [[nodiscard]] Result<OwnedSocket> make_datagram_socket(int family) noexcept;
 
 /// Sets what a new socket begins with: `ipv6_only` when it is of AF_INET6, then the options.

@@ -33,8 +33,8 @@ struct NamedOption {
 /// `multicastLoop`, `multicastInterface`, `receiveDestination`, `receiveTos`, `receiveTtl`, `receiveErrors`) is set on an
 /// IPv6 socket for IPv6 and for the IPv4 it may carry. `multicastInterface` takes a name, a number or one of the
 /// addresses of an interface (ENODEV when there is none), and '' to let the system choose. Windows: `receiveErrors`
-/// makes a receive fail when the network has answered to an earlier datagram (SIO_UDP_CONNRESET, SIO_UDP_NETRESET), and
-/// `multicastLoop` matters at the socket that receives.
+/// makes a receive fail, with or without a peer, when the network has answered to an earlier datagram (SIO_UDP_CONNRESET,
+/// SIO_UDP_NETRESET), and `multicastLoop` matters at the socket that receives.
 [[nodiscard]] Status set_option(NativeHandle native, std::string_view name, const OptionValue& value);
 
 /// What the system knows about a TCP connection: TCP_INFO of tcp(7) on Linux, SIO_TCP_INFO on Windows (10 1703 and

@@ -272,7 +272,10 @@ async function boundSocket(options: NativeDatagramOptions): Promise<Socket> {
   for (let attempt = 1; ; attempt++) {
     const scout = await bind(options, 0);
     const { port } = scout.address();
+    const closed = once(scout, 'close');
     scout.close();
+    // Deno has closed it only then.
+    await closed;
     try {
       return await bind(options, port);
     } catch (error) {
