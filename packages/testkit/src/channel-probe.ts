@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import type { Channel, Receiver } from '@iocp/core/layer';
 import { concatenate } from './chunkings.js';
+import { ConditionWaits } from './condition-waits.js';
 import { codeOf, describeError, Transcript } from './transcript.js';
 
 /** Codes of writes that were never queued. */
@@ -30,11 +31,6 @@ export interface ProbeOptions {
   readonly deadlineMs?: number;
 }
 
-interface Waiter {
-  readonly condition: () => boolean;
-  readonly resolve: () => void;
-}
-
 /**
  * Attaches to a channel, records every event, and notes each breach of the contract between layers. Commands given
  * through the probe (`write`, `pause`, …) let it check more than it could as a mere receiver.
@@ -58,7 +54,7 @@ export class ChannelProbe implements Receiver<Uint8Array> {
 
   readonly #options: ProbeOptions;
   readonly #violations: string[] = [];
-  readonly #waiters = new Set<Waiter>();
+  readonly #waits: ConditionWaits;
   #command: string | null = null;
   #attached = false;
   #paused = false;
@@ -71,6 +67,10 @@ export class ChannelProbe implements Receiver<Uint8Array> {
     this.channel = channel;
     this.name = options.name ?? 'channel';
     this.#options = options;
+    this.#waits = new ConditionWaits(
+      options.deadlineMs,
+      (what, ms) => `${this.name} is still waiting for ${what} after ${ms} ms\n${this.transcript}`,
+    );
     this.attach();
   }
 
@@ -232,25 +232,8 @@ export class ChannelProbe implements Receiver<Uint8Array> {
    * Resolves when the condition holds; it is looked at after each event of this channel.
    * @param what completes the sentence "still waiting for …".
    */
-  async until(what: string, condition: () => boolean): Promise<void> {
-    if (condition()) return;
-    const deadlineMs = this.#options.deadlineMs ?? 10_000;
-    await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#waiters.delete(waiter);
-        reject(
-          new Error(`${this.name} is still waiting for ${what} after ${deadlineMs} ms\n${this.transcript}`),
-        );
-      }, deadlineMs);
-      const waiter: Waiter = {
-        condition,
-        resolve: () => {
-          clearTimeout(timer);
-          resolve();
-        },
-      };
-      this.#waiters.add(waiter);
-    });
+  until(what: string, condition: () => boolean): Promise<void> {
+    return this.#waits.until(what, condition);
   }
 
   /** Resolves when at least that many bytes have arrived in all. */
@@ -312,10 +295,6 @@ export class ChannelProbe implements Receiver<Uint8Array> {
   }
 
   #wake(): void {
-    for (const waiter of this.#waiters) {
-      if (!waiter.condition()) continue;
-      this.#waiters.delete(waiter);
-      waiter.resolve();
-    }
+    this.#waits.check();
   }
 }

@@ -9,6 +9,7 @@ import {
   type DatagramReceiver,
   type DatagramSendOptions,
 } from '@iocp/core/layer';
+import { ConditionWaits } from '../condition-waits.js';
 import { describeError, Transcript } from '../transcript.js';
 import { byteLengthOf, type DatagramData } from './send-arguments.js';
 
@@ -54,11 +55,6 @@ export interface DatagramProbeOptions {
   readonly deadlineMs?: number;
 }
 
-interface Waiter {
-  readonly condition: () => boolean;
-  readonly resolve: () => void;
-}
-
 /**
  * Records every event of a channel, and notes each breach of the contract. Commands given through the probe (`send`,
  * `pause`, …) let it check more than it could as a mere receiver. Call `verify()` at the end: it throws when the contract
@@ -80,7 +76,7 @@ export class DatagramProbe implements DatagramReceiver {
 
   readonly #options: DatagramProbeOptions;
   readonly #violations: string[] = [];
-  readonly #waiters = new Set<Waiter>();
+  readonly #waits: ConditionWaits;
   #command: string | null = null;
   #attached = false;
   #paused = false;
@@ -97,6 +93,10 @@ export class DatagramProbe implements DatagramReceiver {
     this.channel = channel;
     this.name = options.name ?? 'channel';
     this.#options = options;
+    this.#waits = new ConditionWaits(
+      options.deadlineMs,
+      (what, ms) => `${this.name} is still waiting for ${what} after ${ms} ms\n${this.transcript}`,
+    );
     if (attach) this.attach();
   }
 
@@ -305,25 +305,8 @@ export class DatagramProbe implements DatagramReceiver {
    * Resolves when the condition holds; it is looked at after each event of this channel.
    * @param what completes the sentence "still waiting for …".
    */
-  async until(what: string, condition: () => boolean): Promise<void> {
-    if (condition()) return;
-    const deadlineMs = this.#options.deadlineMs ?? 10_000;
-    await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#waiters.delete(waiter);
-        reject(
-          new Error(`${this.name} is still waiting for ${what} after ${deadlineMs} ms\n${this.transcript}`),
-        );
-      }, deadlineMs);
-      const waiter: Waiter = {
-        condition,
-        resolve: () => {
-          clearTimeout(timer);
-          resolve();
-        },
-      };
-      this.#waiters.add(waiter);
-    });
+  until(what: string, condition: () => boolean): Promise<void> {
+    return this.#waits.until(what, condition);
   }
 
   /** Resolves when at least that many datagrams have arrived in all. */
@@ -367,10 +350,6 @@ export class DatagramProbe implements DatagramReceiver {
   }
 
   #wake(): void {
-    for (const waiter of this.#waiters) {
-      if (!waiter.condition()) continue;
-      this.#waiters.delete(waiter);
-      waiter.resolve();
-    }
+    this.#waits.check();
   }
 }
