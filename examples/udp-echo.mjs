@@ -20,6 +20,7 @@ for (const word of ['one', 'two', 'three']) client.send(word);
 for (let answers = 0; answers < 3; answers++) {
   // Datagrams can get lost: whoever waits for one should know for how long.
   const message = await client.receive({ signal: AbortSignal.timeout(5000) });
+  if (message === null) break; // the socket was closed meanwhile
   console.log(`client: got "${Buffer.from(message.data)}" from ${message.peer}`);
 }
 
