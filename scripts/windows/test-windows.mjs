@@ -12,13 +12,14 @@ const usage =
 const packages = [
   'packages/iocp-core',
   'packages/tcp',
+  'packages/udp',
   'packages/testkit',
   'packages/conformance',
   'apps/echo',
   'examples',
 ];
 /** Those whose tests run once for each backend. */
-const testsEachBackend = new Set(['packages/iocp-core', 'packages/tcp', 'packages/conformance']);
+const testsEachBackend = new Set(['packages/iocp-core', 'packages/tcp', 'packages/udp', 'packages/conformance']);
 const backends = ['iocp', 'node'];
 // Wine 8 cannot run newer ones.
 const nodeMajors = ['20', '22'];
@@ -27,6 +28,7 @@ const nodeMajors = ['20', '22'];
 const notOnWindows = {
   'packages/conformance/test/descriptors.test.ts': 'Windows has no limit of descriptors to set',
   'packages/conformance/test/forbidden/forbidden.test.ts': 'Windows has neither io_uring nor seccomp',
+  'packages/iocp-core/test/backend/node/datagram-multicast.test.ts': 'it needs the names of interfaces of Linux',
   'packages/tcp/test/exhaustion.test.ts': 'Windows has no limit of descriptors to set',
 };
 
