@@ -57,11 +57,23 @@ export function isWineSocket(backend: Backend): boolean {
   return backend === 'iocp' && underWine;
 }
 
-/** Whether a socket is refused an address that is not this machine's: Wine takes any. */
+/** Whether a datagram socket is refused an address that is not this machine's: Wine takes any. */
 export const refusesForeignAddresses = !underWine;
 
 /** How a group is left that was not joined: Wine has no better word. */
 export const noMemberCode = underWine ? 'EINVAL' : 'EADDRNOTAVAIL';
+
+/** Whether a datagram socket that is disconnected keeps the port that the system chose: Wine takes it away, as Linux does. */
+export const keepsPortWhenDisconnected = !underWine;
+
+/**
+ * Whether one datagram can have a type of service and a source: Wine ignores the source, and has nothing for the type of
+ * service.
+ */
+export const controlsSingleDatagrams = !underWine;
+
+/** Whether a socket hears on after it was told that nobody has its peer's port: in Wine its receives wait for ever. */
+export const hearsOnAfterAnswer = !underWine;
 
 /**
  * Whether a connected datagram socket is told that nobody has its peer's port. On Windows libuv keeps it to itself, but does

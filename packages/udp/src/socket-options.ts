@@ -68,7 +68,8 @@ export interface UdpOptions extends DatagramQueueOptions, UdpFaceOptions {
   readonly receiveInfo?: ReceiveInfoOptions | undefined;
   /**
    * Tells every answer of the network (ICMP: unreachable, too long, …) with the address it is about, also on a socket that
-   * is not connected (`IP_RECVERR`, `IPV6_RECVERR`). Linux, not on the backend `node`: ENOPROTOOPT. Default false.
+   * is not connected (`IP_RECVERR`, `IPV6_RECVERR`). Windows: without the address, and only that nobody has a port or that a
+   * time to live ran out (`SIO_UDP_CONNRESET`, `SIO_UDP_NETRESET`). ENOPROTOOPT on the backend `node`. Default false.
    */
   readonly icmpErrors?: boolean | undefined;
   /**
@@ -105,7 +106,8 @@ export interface UdpSettings {
   readonly ipv6Only: boolean;
   readonly reuseAddress: boolean;
   readonly reusePort: boolean;
-  readonly icmpErrors: boolean;
+  /** The socket keeps what the network answers, for `takeDatagramError`. */
+  readonly keepsAnswers: boolean;
   readonly offload: boolean;
   readonly receiveOffload: boolean;
   /** Set before `bind`. */
@@ -157,7 +159,8 @@ export function udpSettings(options: UdpOptions): UdpSettings {
     ipv6Only,
     reuseAddress,
     reusePort,
-    icmpErrors,
+    // On Windows a receive ends with the answer, and that is all there is of it.
+    keepsAnswers: icmpErrors && process.platform === 'linux',
     offload,
     receiveOffload,
     signal,

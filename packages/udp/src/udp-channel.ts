@@ -51,8 +51,8 @@ export interface UdpChannelSettings {
   readonly offload: boolean;
   /** Datagrams may arrive joined (GRO); the socket has been told so. */
   readonly receiveOffload: boolean;
-  /** The socket keeps what the network answers (`receiveErrors`). */
-  readonly icmpErrors: boolean;
+  /** The socket keeps what the network answers (`receiveErrors` on Linux). */
+  readonly keepsAnswers: boolean;
 }
 
 /**
@@ -416,7 +416,7 @@ export class UdpChannel implements DatagramChannel, CompletionHandler, TurnTask,
     }
     queue.settled(result, this.#closing ? this.#closeReason : undefined);
     // sendmmsg(2) swallows an answer that it meets after its first datagram; what the socket keeps is still there.
-    if (this.#settings.icmpErrors) this.#reportKeptAnswers();
+    if (this.#settings.keepsAnswers) this.#reportKeptAnswers();
     if (this.#closing) return;
     if (queue.drainOwed && queue.halfFree && !this.#ending) {
       queue.drainOwed = false;
@@ -425,9 +425,9 @@ export class UdpChannel implements DatagramChannel, CompletionHandler, TurnTask,
     if (!queue.idle || this.#ending) this.#workLater();
   }
 
-  /** What the system says of an earlier datagram; with `icmpErrors` it keeps the answers, and knows what each is about. */
+  /** What the system says of an earlier datagram; where it keeps the answers, it knows what each is about. */
   #reportAnswer(result: number, syscall: string): void {
-    if (this.#settings.icmpErrors) {
+    if (this.#settings.keepsAnswers) {
       this.#reportKeptAnswers();
       if (mayBeAnswer(result)) return;
     }

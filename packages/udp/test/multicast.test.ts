@@ -1,6 +1,6 @@
 import { networkInterfaces } from 'node:os';
 import { expect, test } from 'vitest';
-import { onWindows, underWine } from '../../../system.shared.js';
+import { noMemberCode, onWindows } from '../../../system.shared.js';
 import type { UdpSocket } from '../src/index.js';
 import { onEachBackend, textFrom, thrownCode, until } from './support.js';
 
@@ -16,7 +16,7 @@ onEachBackend('multicast', (fixture) => {
   const sender = (): Promise<UdpSocket> =>
     fixture.bind({ host: loopback, multicastInterface: loopback, multicastLoop: true, multicastTtl: 0 });
 
-  test.runIf(!underWine)('members get what is sent to a group, until they leave', async () => {
+  test('members get what is sent to a group, until they leave', async () => {
     const member = await receiver();
     const other = await receiver();
     const from = await sender();
@@ -24,9 +24,11 @@ onEachBackend('multicast', (fixture) => {
     const to = { address: group, port: member.address().port };
     from.send('to the group', to);
     expect(await textFrom(member)).toBe('to the group');
-    expect(thrownCode(() => member.addMembership(group, loopback))).toBe('EADDRINUSE');
+    expect(thrownCode(() => member.addMembership(group, loopback))).toEqual(
+      onWindows ? expect.any(String) : 'EADDRINUSE',
+    );
     member.dropMembership(group, loopback);
-    expect(thrownCode(() => member.dropMembership(group, loopback))).toBe('EADDRNOTAVAIL');
+    expect(thrownCode(() => member.dropMembership(group, loopback))).toBe(noMemberCode);
     from.send('to nobody', to);
     await until(() => from.stats.sent === 2);
     from.send('to one', { address: loopback, port: to.port });
@@ -34,7 +36,7 @@ onEachBackend('multicast', (fixture) => {
     expect(other.stats.received).toBe(0);
   });
 
-  test.runIf(!underWine)('of one sender only', async () => {
+  test('of one sender only', async () => {
     const member = await receiver();
     const from = await sender();
     const to = { address: sourceGroup, port: member.address().port };
@@ -48,7 +50,7 @@ onEachBackend('multicast', (fixture) => {
     const socket = await receiver();
     expect(thrownCode(() => socket.addMembership('127.0.0.1', loopback))).toBe('EINVAL');
     expect(thrownCode(() => socket.addMembership(group, 'no-such-interface'))).toBe('ENODEV');
-    expect(thrownCode(() => socket.dropMembership(group))).toBe('EADDRNOTAVAIL');
+    expect(thrownCode(() => socket.dropMembership(group))).toBe(noMemberCode);
   });
 
   test.runIf(!onWindows && loopbackName !== undefined)('an interface by its name', async () => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { DatagramAddress } from '@iocp/core/layer';
 import { describe, expect, test } from 'vitest';
-import { onWindows } from '../../../system.shared.js';
+import { controlsSingleDatagrams, onWindows, refusesForeignAddresses } from '../../../system.shared.js';
 import type { UdpMessage } from '../src/index.js';
 import { codeOf, dgramSocket, hasIpv6, onEachBackend, placeOf, textFrom, until } from './support.js';
 
@@ -14,7 +14,9 @@ onEachBackend('options', (fixture) => {
     const { port } = first.address();
     const error = await fixture.bind({ port }).catch((caught: unknown) => caught);
     expect(error).toMatchObject({ code: 'EADDRINUSE', syscall: 'bind', address: '127.0.0.1', port });
-    expect(await codeOf(fixture.bind({ host: '192.0.2.1' }))).toBe('EADDRNOTAVAIL');
+    if (refusesForeignAddresses) {
+      expect(await codeOf(fixture.bind({ host: '192.0.2.1' }))).toBe('EADDRNOTAVAIL');
+    }
     expect(fixture.port.stats.handlesOpen).toBe(1);
   });
 
@@ -98,7 +100,8 @@ onEachBackend(
   (fixture) => {
     const receiveInfo = { destination: true, tos: true, ttl: true };
 
-    test.each([
+    // Windows sets no time to live for one datagram, and no type of service for all of a socket.
+    test.runIf(onLinux).each([
       ['127.0.0.1', 'IPv4'],
       ['::1', 'IPv6'],
     ] as const)('are told at %s', async (host, family) => {
@@ -127,7 +130,7 @@ onEachBackend(
       expect(message).toMatchObject({ tos: undefined, localAddress: undefined, interfaceIndex: undefined });
     });
 
-    test('ECN goes both ways', async () => {
+    test.runIf(controlsSingleDatagrams)('ECN goes both ways', async () => {
       const server = await fixture.bind(
         { receiveInfo: { tos: true } },
         {

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { CompletionPort } from '@iocp/core';
 import { assertNoLeaks } from '@iocp/testkit';
 import { afterEach, beforeEach, describe, test } from 'vitest';
-import { exclusionOf, onWindows, systemBackends } from '../../../../system.shared.js';
+import { type Backend, exclusionOf, onWindows, systemBackends } from '../../../../system.shared.js';
 import { createSocket, type SocketOptions } from '../../src/dgram/index.js';
 import { testPool } from '../support.js';
 
@@ -16,6 +16,8 @@ export type Listener = (data: Buffer, sender: nodeDgram.RemoteInfo) => void;
 export interface Scene {
   /** Whether the module is `node:dgram` itself. */
   readonly isNode: boolean;
+  /** What is below; `node` for `node:dgram` itself. */
+  readonly backend: Backend;
   /** Made by the module under test, and closed after the test. Takes anything, to see how it is refused. */
   create(options?: unknown, listener?: Listener): Socket;
   /** Bound to the loopback address. */
@@ -43,7 +45,8 @@ const createOurs =
  */
 export function onEachModule(name: string, define: (scene: Scene) => void): void {
   if (!onWindows) {
-    defineOn(`${name}: node:dgram`, true, () => ({ create: createNode, end: async () => {} }), define);
+    const open = () => ({ create: createNode, end: async () => {} });
+    defineOn(`${name}: node:dgram`, { isNode: true, backend: 'node' }, open, define);
   }
   onOurs(name, define);
 }
@@ -65,13 +68,13 @@ export function onOurs(name: string, define: (scene: Scene) => void): void {
       };
       return { create: createOurs(port), end };
     };
-    defineOn(title, false, open, define);
+    defineOn(title, { isNode: false, backend }, open, define);
   }
 }
 
 function defineOn(
   title: string,
-  isNode: boolean,
+  under: Pick<Scene, 'isNode' | 'backend'>,
   open: () => { create: Create; end: () => Promise<void> },
   define: (scene: Scene) => void,
 ): void {
@@ -87,7 +90,7 @@ function defineOn(
       await module.end();
     });
     const scene: Scene = {
-      isNode,
+      ...under,
       create(options = 'udp4', listener) {
         const socket = module.create(options, listener);
         sockets.push(socket);
