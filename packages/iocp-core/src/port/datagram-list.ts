@@ -36,6 +36,8 @@ const partsMax = 64;
 /** Payload of the largest IP packet without options, of which UDP's header takes 8 bytes: RFC 791, RFC 8200. */
 const joinedBytesIpv4 = 65_507;
 const joinedBytesOther = 65_487;
+/** Lent datagrams up to this size are copied when that makes one entry of several. */
+const gatheredBytesMax = 4096;
 /** A length is an Int32. */
 const bytesMax = 0x7fffffff;
 /** `::ffff:0:0/96` in network byte order. */
@@ -58,8 +60,8 @@ export class DatagramList {
   /** Bytes in all datagrams. */
   byteLength = 0;
   /**
-   * Joins runs of datagrams of equal size to one peer to entries that the system cuts (`UDP_SEGMENT`), where it can. Also
-   * joins chunks that lie behind each other in lent memory. Default false: most systems refuse such entries.
+   * Joins runs of datagrams of equal size to one peer to entries that the system cuts (`UDP_SEGMENT`), where it can. Those of
+   * at most 4096 bytes are copied together for that when they are lent. Default false: most systems refuse such entries.
    */
   coalesce = false;
   readonly #memory: SegmentMemory;
@@ -78,8 +80,8 @@ export class DatagramList {
   }
 
   /**
-   * Takes over a datagram. Bytes lent by the port's pool keep their slot and are not copied, unless slots are scarce. Others
-   * are copied: up to one slot into the arena, more than that into memory of their own. Chunks of an array become one
+   * Takes over a datagram. Bytes lent by the port's pool keep their slot and are not copied, unless slots are scarce, or
+   * `coalesce` makes one entry of small ones. Others are copied: up to one slot into the arena, more than that into memory of their own. Chunks of an array become one
    * datagram. No bytes are a datagram, too.
    * @param to null on a connected socket.
    * @param options `done` is the caller's business. On a connected socket `source` must be of the family of the socket.
@@ -342,7 +344,13 @@ export class DatagramList {
     words[at + pinWord] = poolPin;
     words[at + offsetWord] = offset;
     words[at + lengthWord] = length;
-    if (this.coalesce && this.count > 0 && this.#joinsLast(at)) this.#joinLast(at);
+    if (
+      this.coalesce &&
+      this.count > 0 &&
+      this.#continuesRun(at) &&
+      (this.#liesBehindLast(at) || this.#gather(at))
+    )
+      this.#joinLast(at);
     else this.#push(at);
   }
 
@@ -372,27 +380,83 @@ export class DatagramList {
     this.byteLength += length;
   }
 
-  /** Whether the bytes at `at` follow those of the last entry in the same slot, to the same peer, as one more part. */
-  #joinsLast(at: number): boolean {
+  /** Whether the datagram at `at` can be one more part of the last entry: same peer and controls, and a size that fits. */
+  #continuesRun(at: number): boolean {
     const words = this.words;
     const last = at - DATAGRAM_WORDS;
+    if (words[last + portWord] !== words[at + portWord] || words[last + pinWord] !== poolPin) return false;
     const length = words[at + lengthWord] as number;
     const lastLength = words[last + lengthWord] as number;
-    const lastOffset = words[last + offsetWord] as number;
-    if (words[last + pinWord] !== poolPin || length === 0 || lastLength === 0) return false;
-    if (lastOffset + lastLength !== words[at + offsetWord]) return false;
+    if (length === 0 || lastLength === 0) return false;
     const part = (words[last + controlWord] as number) & 0xffff || lastLength;
     if (length > part || lastLength % part !== 0 || lastLength >= part * partsMax) return false;
     const family = words[at + familyWord] as number;
     const joinedMax = (family & 0xff) === 4 ? joinedBytesIpv4 : joinedBytesOther;
-    const { pool } = this.#memory;
     return (
       lastLength + length <= joinedMax &&
-      pool.slotOf(lastOffset) === pool.slotOf(lastOffset + lastLength) &&
       ((words[last + controlWord] as number) & ~0xffff) === words[at + controlWord] &&
       this.#equalWords(last, at, familyWord, sourceWord) &&
       ((family & sourceFlag) === 0 || this.#equalWords(last, at, sourceWord, controlWord))
     );
+  }
+
+  /** Whether the bytes at `at` follow those of the last entry, in the same slot. */
+  #liesBehindLast(at: number): boolean {
+    const words = this.words;
+    const lastOffset = words[at - DATAGRAM_WORDS + offsetWord] as number;
+    const offset = lastOffset + (words[at - DATAGRAM_WORDS + lengthWord] as number);
+    const { pool } = this.#memory;
+    return offset === words[at + offsetWord] && pool.slotOf(lastOffset) === pool.slotOf(offset);
+  }
+
+  /**
+   * Brings bytes together in the arena: for small datagrams the system takes longer over each than a copy does. Returns
+   * false when they stay where they are.
+   */
+  #gather(at: number): boolean {
+    const { pool } = this.#memory;
+    const length = this.words[at + lengthWord] as number;
+    if (length > gatheredBytesMax || length > pool.slotBytes >> 3) return false;
+    // The arena must not take these bytes, which nobody holds yet, for free.
+    const slot = pool.slotOf(this.words[at + offsetWord] as number);
+    pool.retain(slot);
+    const gathered = this.#gatherHeld(at, length);
+    pool.release(slot);
+    return gathered;
+  }
+
+  #gatherHeld(at: number, length: number): boolean {
+    const words = this.words;
+    const last = at - DATAGRAM_WORDS;
+    const lastLength = words[last + lengthWord] as number;
+    const { pool, arena } = this.#memory;
+    if (((words[last + controlWord] as number) & 0xffff) === 0) {
+      const start = lastLength <= gatheredBytesMax ? arena.reserve(lastLength) : -1;
+      if (start < 0) return false;
+      this.#move(last, start);
+    }
+    const offset = arena.reserve(length);
+    const lastOffset = words[last + offsetWord] as number;
+    if (offset !== lastOffset + lastLength || pool.slotOf(offset) !== pool.slotOf(lastOffset)) return false;
+    this.#copyWithinPool(words[at + offsetWord] as number, offset, length);
+    words[at + offsetWord] = offset;
+    return true;
+  }
+
+  /** Copies the bytes of an entry to `offset`, and holds that slot instead of its own. */
+  #move(at: number, offset: number): void {
+    const words = this.words;
+    const { pool } = this.#memory;
+    const from = words[at + offsetWord] as number;
+    this.#copyWithinPool(from, offset, words[at + lengthWord] as number);
+    pool.retain(pool.slotOf(offset));
+    words[at + offsetWord] = offset;
+    pool.release(pool.slotOf(from));
+  }
+
+  #copyWithinPool(from: number, to: number, length: number): void {
+    const { pool } = this.#memory;
+    pool.bytes.copyWithin(pool.base + to, pool.base + from, pool.base + from + length);
   }
 
   #equalWords(a: number, b: number, from: number, to: number): boolean {

@@ -77,15 +77,80 @@ describe('coalescing', () => {
     memory.expectReleased(list);
   });
 
-  test('needs bytes that follow each other', () => {
+  test('brings together what does not lie together', () => {
     const memory = new DatagramMemory();
     const [list, neighbour] = [coalescing(memory), coalescing(memory)];
     list.add(Buffer.from('aa'), peer);
     neighbour.add(Buffer.from('xx'), peer);
     list.add(Buffer.from('bb'), peer);
-    expect(list.count).toBe(2);
-    expect(memory.payloads(list)).toEqual(['aa', 'bb']);
+    list.add(Buffer.from('cc'), peer);
+    expect(list.count).toBe(1);
+    expect(memory.payloads(list)).toEqual(['aa', 'bb', 'cc']);
+    expect(memory.payloads(neighbour)).toEqual(['xx']);
     memory.expectReleased(list, neighbour);
+  });
+
+  test('copies small datagrams that were lent together, and gives their slots back', () => {
+    const memory = new DatagramMemory();
+    const list = coalescing(memory);
+    const lent = [0x61, 0x62, 0x63].map((fill) => memory.lend(4, fill));
+    for (const { view, slot } of lent) {
+      list.add(view, peer);
+      memory.pool.release(slot);
+    }
+    expect(list.count).toBe(1);
+    expect(memory.payloads(list)).toEqual(['aaaa', 'bbbb', 'cccc']);
+    expect(memory.pool.slots.javascript, 'the arena has one slot').toBe(1);
+    memory.expectReleased(list);
+  });
+
+  test('leaves a single lent datagram, and larger ones, where they are', () => {
+    const memory = new DatagramMemory();
+    const list = coalescing(memory);
+    const large = (slotBytes >> 3) + 1;
+    for (const [length, to] of [
+      [4, otherPeer],
+      [large, peer],
+      [large, peer],
+      [4, otherPeer],
+    ] as const) {
+      const { view, slot } = memory.lend(length, 0x61);
+      list.add(view, to);
+      memory.pool.release(slot);
+    }
+    expect(list.count).toBe(4);
+    expect(memory.pool.slots.javascript).toBe(4);
+    memory.expectReleased(list);
+  });
+
+  test('begins anew when the slot of the arena is full, without a loss', () => {
+    const memory = new DatagramMemory();
+    const list = coalescing(memory);
+    const part = slotBytes >> 3;
+    const expected: string[] = [];
+    for (let count = 0; count < 30; count++) {
+      const { view, slot } = memory.lend(part, 0x61 + (count % 26));
+      expected.push(view.toString('latin1'));
+      list.add(view, peer);
+      memory.pool.release(slot);
+      if (count % 7 === 3) memory.arena.reserve(100);
+    }
+    expect(memory.payloads(list)).toEqual(expected);
+    expect(list.count).toBeLessThan(12);
+    memory.expectReleased(list);
+  });
+
+  test('keeps bytes whole when the arena changes slots between two', () => {
+    const memory = new DatagramMemory();
+    const list = coalescing(memory);
+    const part = slotBytes >> 3;
+    const filler = coalescing(memory);
+    filler.add(Buffer.alloc(slotBytes - part - 10), otherPeer);
+    list.add(Buffer.alloc(part, 'a'), peer);
+    list.add(Buffer.alloc(part, 'b'), peer);
+    list.add(Buffer.alloc(part, 'c'), peer);
+    expect(memory.payloads(list)).toEqual(['a', 'b', 'c'].map((letter) => letter.repeat(part)));
+    memory.expectReleased(list, filler);
   });
 
   test('stays within a slot', () => {
