@@ -43,6 +43,9 @@ export const underWine = process.env.IOCP_TEST_WINE !== undefined;
  */
 export const resetRetries = underWine ? 5 : 0;
 
+/** How often a test that starts processes may be tried again. Wine fails to start one now and then: `spawn UNKNOWN`. */
+export const spawnRetries = underWine ? 3 : 0;
+
 /**
  * Where a backend can connect by a path. On Windows `node:net` has named pipes for that. The addon has the Unix sockets of
  * Windows, but Wine, which is what these tests know of Windows, has none.

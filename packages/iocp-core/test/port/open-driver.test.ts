@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { spawnRetries } from '../../../../system.shared.js';
 import { loadAddon } from '../../src/port/addon.js';
 import type { NativeError } from '../../src/port/binding.js';
 
@@ -60,7 +61,7 @@ function report(
   );
 }
 
-describe.each(['ESM', 'CommonJS'] as const)('%s', (format) => {
+describe.each(['ESM', 'CommonJS'] as const)('%s', { retry: spawnRetries }, (format) => {
   test('without an addon auto takes node, and says where it looked', () => {
     const { backend, rejected } = report(format, { IOCP_ADDON: missing });
     expect(backend).toBe('node');
