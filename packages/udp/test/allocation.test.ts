@@ -1,5 +1,6 @@
 import { Session } from 'node:inspector/promises';
 import { expect, test } from 'vitest';
+import { underWine } from '../../../system.shared.js';
 import { deadlineMs, echoHandlers, onEachBackend, placeOf, until } from './support.js';
 
 /** What a batch may cost: its scope, a view of the records. The rest is room for the sampling. */
@@ -33,7 +34,8 @@ async function allocatedDuring(work: () => Promise<void>): Promise<number> {
 onEachBackend(
   'the fast path',
   (fixture) => {
-    test('allocates nothing per datagram', { timeout: deadlineMs }, async () => {
+    // What JavaScript allocates does not depend on the system, and Wine is too slow for as many datagrams.
+    test.skipIf(underWine)('allocates nothing per datagram', { timeout: deadlineMs }, async () => {
       const options = { lend: true, receiveBuffer: 1024 * 1024, sendBuffer: 1024 * 1024 };
       const one = await fixture.bind(options, echoHandlers);
       const other = await fixture.bind(options, echoHandlers);
