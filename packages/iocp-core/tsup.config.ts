@@ -1,4 +1,10 @@
 import { defineConfig } from 'tsup';
 import { library } from '../../tsup.shared.js';
 
-export default defineConfig(library({ index: 'src/index.ts', 'layer/index': 'src/layer/index.ts' }));
+export default defineConfig(
+  library({
+    index: 'src/index.ts',
+    'layer/index': 'src/layer/index.ts',
+    'addon/index': 'src/addon/index.ts',
+  }),
+);

@@ -1,21 +1,9 @@
-/** Hosts, ports and paths as people give them. */
+/** Paths as people give them, and addresses as people read them. */
 
-import {
-  validatePort as checkPort,
-  invalidArgumentType,
-  invalidArgumentValue,
-  validateString,
-} from '@iocp/core/layer';
+import { invalidArgumentValue, validateString } from '@iocp/core/layer';
 
 /** `sun_path` of unix(7) holds 108 bytes; the name in the file system needs one for the NUL at its end. */
 const pathBytesMax = 107;
-
-/** Throws `ERR_INVALID_ARG_TYPE` or `ERR_INVALID_ARG_VALUE` unless `host` can be a name or address. */
-export function validateHost(host: unknown, name: string): asserts host is string {
-  validateString(host, name);
-  if (host === '' || /[\s\0/]/.test(host))
-    throw invalidArgumentValue(name, host, 'must be a host name or IP address');
-}
 
 /** Throws `ERR_INVALID_ARG_TYPE` or `ERR_INVALID_ARG_VALUE` unless `path` can name a Unix socket. */
 export function validatePath(path: unknown, name: string): asserts path is string {
@@ -30,16 +18,6 @@ export function validatePath(path: unknown, name: string): asserts path is strin
       `must be at most ${pathBytesMax} bytes long, the system's limit for Unix sockets`,
     );
   }
-}
-
-/**
- * Throws `ERR_INVALID_ARG_TYPE` or `ERR_SOCKET_BAD_PORT` unless `port` is a whole number, or a string of one, from
- * `min` to 65535.
- */
-export function validatePort(port: unknown, name: string, min: 0 | 1): number {
-  if (typeof port !== 'number' && typeof port !== 'string')
-    throw invalidArgumentType(name, 'of type number', port);
-  return checkPort(port, name, min);
 }
 
 /** How addresses are written for people: `127.0.0.1:80`, `[::1]:80`, a path as it is, `@name` for the abstract space. */

@@ -58,25 +58,6 @@ export function lookupTimeoutError(host: string, port: number, timeoutMs: number
   });
 }
 
-const lookupAdvice: Readonly<Record<string, string>> = {
-  ENOTFOUND: 'no address is known for that name',
-  EAI_AGAIN: 'the name server did not answer: check the network, or try again',
-};
-
-/** What the resolver said, with our properties. */
-export function lookupError(cause: NodeJS.ErrnoException, host: string, port: number): IoError {
-  const code = cause.code ?? 'ENOTFOUND';
-  const advice = lookupAdvice[code] ?? cause.message;
-  return new IoError(`getaddrinfo ${code} ${host}: ${advice}`, {
-    code,
-    errno: cause.errno,
-    syscall: 'getaddrinfo',
-    address: host,
-    port,
-    cause,
-  });
-}
-
 /** One error for all attempts: theirs if there was only one, else a `ConnectError`. */
 export function failureOf(host: string, port: number, errors: readonly IoError[], timedOut: boolean): Error {
   const [first] = errors;

@@ -1,34 +1,30 @@
 /** Options of `connect` and their checks. */
 
-import type { LookupAddress } from 'node:dns';
-import { lookup as systemLookup } from 'node:dns';
 import { isIP } from 'node:net';
 import {
   invalidArgumentType,
   invalidArgumentValue,
+  type LookupFunction,
+  portOption,
+  systemLookup,
   validateFunction,
+  validateHost,
   validateInteger,
   validateObject,
   validateOneOf,
   validateSignal,
 } from '@iocp/core/layer';
-import { validateHost, validatePath, validatePort } from './address.js';
+import { validatePath } from './address.js';
 import {
   durationMsMax,
   type TcpConnectionOptions,
   type TcpConnectionSettings,
   tcpConnectionSettings,
 } from './connection-options.js';
-
-/** Finds the addresses of a name, called as `dns.lookup` is, always for all addresses in the resolver's order. */
-export type LookupFunction = (
-  hostname: string,
-  options: { readonly all: true; readonly verbatim: true; readonly family: 0 | 4 | 6 },
-  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
-) => void;
+import { type LayerOptions, type LayerSettings, layerSettings } from './handshakes.js';
 
 /** Where to connect and how. */
-export interface ConnectOptions extends TcpConnectionOptions {
+export interface ConnectOptions extends TcpConnectionOptions, LayerOptions {
   /** Address or name of the peer. Default `'localhost'`. */
   readonly host?: string | undefined;
   /** 1 to 65535. Required unless `path` is given. */
@@ -48,7 +44,10 @@ export interface ConnectOptions extends TcpConnectionOptions {
    * 10 to 5000 (RFC 8305 section 8). Default 250.
    */
   readonly attemptDelayMs?: number | undefined;
-  /** Time for everything, the lookup included, in milliseconds; then `ETIMEDOUT`. 0: no limit but the system's. Default 30000. */
+  /**
+   * Time to connect, the lookup included but not the handshakes of `layers`, in milliseconds; then `ETIMEDOUT`. 0: no limit
+   * but the system's. Default 30000.
+   */
   readonly timeoutMs?: number | undefined;
   /** Cancels: everything is closed, then the promise rejects with `signal.reason`. No effect once connected. */
   readonly signal?: AbortSignal | undefined;
@@ -65,6 +64,7 @@ export interface ConnectSettings {
   readonly local: { readonly host: string; readonly port: number } | undefined;
   readonly attemptDelayMs: number;
   readonly timeoutMs: number;
+  readonly layers: LayerSettings;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -81,6 +81,7 @@ export function connectSettings(options: ConnectOptions): ConnectSettings {
     path,
     attemptDelayMs,
     timeoutMs,
+    layers: layerSettings(options),
     signal,
     // Last: it may open the default port.
     connection: tcpConnectionSettings(options, path !== undefined),
@@ -88,14 +89,14 @@ export function connectSettings(options: ConnectOptions): ConnectSettings {
 }
 
 function tcpTarget(options: ConnectOptions) {
-  const { host = 'localhost', family = 0, lookup = systemLookup as LookupFunction } = options;
+  const { host = 'localhost', family = 0, lookup = systemLookup } = options;
   validateHost(host, 'options.host');
   validateOneOf(family, 'options.family', [0, 4, 6] as const);
   if (family !== 0 && isIP(host) !== 0 && isIP(host) !== family) {
     throw invalidArgumentValue('options.family', family, `does not fit the address ${host}`);
   }
   validateFunction(lookup, 'options.lookup');
-  const port = validatePort(options.port, 'options.port', 1);
+  const port = portOption(options.port, 'options.port', 1);
   const local = localEnd(options);
   // A socket that is bound to an address reaches only peers of the same family.
   return { host, port, lookup, local, family: local === undefined ? family : (isIP(local.host) as 4 | 6) };
@@ -104,7 +105,7 @@ function tcpTarget(options: ConnectOptions) {
 function localEnd(options: ConnectOptions) {
   const { localAddress, localPort, family = 0 } = options;
   if (localAddress === undefined && localPort === undefined) return undefined;
-  const port = validatePort(localPort ?? 0, 'options.localPort', 0);
+  const port = portOption(localPort ?? 0, 'options.localPort', 0);
   if (localAddress === undefined) {
     const ipv6 = family === 6 || isIP(options.host ?? '') === 6;
     return { host: ipv6 ? '::' : '0.0.0.0', port };
@@ -136,5 +137,5 @@ function unixTarget(options: ConnectOptions, path: string) {
       'cannot be given together with options.path',
     );
   }
-  return { host: '', port: 0, family: 0 as const, lookup: systemLookup as LookupFunction, local: undefined };
+  return { host: '', port: 0, family: 0 as const, lookup: systemLookup, local: undefined };
 }

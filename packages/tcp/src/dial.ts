@@ -1,14 +1,13 @@
 /** From a host or path to a connected socket. */
 
-import type { LookupAddress } from 'node:dns';
 import { isIP } from 'node:net';
 import type { Socket } from '@iocp/core';
-import { IoError } from '@iocp/core/layer';
-import { failureOf, lookupError, lookupTimeoutError, type Target, timeoutError } from './connect-error.js';
+import { type HostAddress, type IoError, resolveHost } from '@iocp/core/layer';
+import { failureOf, lookupTimeoutError, type Target, timeoutError } from './connect-error.js';
 import type { ConnectSettings } from './connect-options.js';
 import { ConnectRace, type RaceOutcome } from './connect-race.js';
 import { Cutoff } from './cutoff.js';
-import { type Candidate, interleave } from './happy-eyeballs.js';
+import { interleave } from './happy-eyeballs.js';
 
 /** A socket that has connected, and to whom. */
 export interface Dialed {
@@ -64,44 +63,12 @@ async function findTargets(settings: ConnectSettings, cutoff: Cutoff): Promise<T
 }
 
 /** The resolver cannot be stopped: when time is up or the signal fires, its answer is not waited for. */
-function lookup(settings: ConnectSettings, cutoff: Cutoff): Promise<Candidate[]> {
-  const { host, port, family, timeoutMs, signal } = settings;
+function lookup(settings: ConnectSettings, cutoff: Cutoff): Promise<HostAddress[]> {
+  const { host, port, timeoutMs, signal } = settings;
   return new Promise((resolve, reject) => {
     cutoff.onCut(() =>
       reject(cutoff.cause === 'signal' ? signal?.reason : lookupTimeoutError(host, port, timeoutMs)),
     );
-    settings.lookup(host, { all: true, verbatim: true, family }, (error, addresses) => {
-      if (error) reject(lookupError(error, host, port));
-      else resolve(usable(addresses, settings));
-    });
+    resolveHost(settings).then(resolve, reject);
   });
-}
-
-/** What a lookup function gave, checked: it may be the user's. Throwing here would be nobody's business but the event loop's. */
-function usable(
-  addresses: readonly LookupAddress[],
-  settings: ConnectSettings,
-): Candidate[] | Promise<never> {
-  const { host, port, family } = settings;
-  const found: Candidate[] = [];
-  for (const entry of Array.isArray(addresses) ? addresses : []) {
-    const actual = isIP(entry?.address);
-    if (actual === 0) return Promise.reject(badLookup(host, port, entry?.address));
-    if (family === 0 || actual === family) found.push({ address: entry.address, family: actual as 4 | 6 });
-  }
-  if (found.length > 0) return found;
-  const missing = Object.assign(new Error('No addresses'), { code: 'ENOTFOUND' });
-  return Promise.reject(lookupError(missing, host, port));
-}
-
-function badLookup(host: string, port: number, address: unknown): IoError {
-  return new IoError(
-    `The lookup function gave something for ${host} that is no IP address: ${String(address)}`,
-    {
-      code: 'ERR_INVALID_IP_ADDRESS',
-      syscall: 'getaddrinfo',
-      address: host,
-      port,
-    },
-  );
 }

@@ -3,11 +3,68 @@ import {
   type Channel,
   ChannelError,
   type ChannelInfo,
+  invalidArgumentType,
   type Layer,
   onAbort,
+  type Role,
   stack,
+  validateArray,
+  validateInteger,
 } from '@iocp/core/layer';
+import { durationMsMax } from './connection-options.js';
 import type { TcpChannel } from './tcp-channel.js';
+
+/** Options of what is put on top of connections. */
+export interface LayerOptions {
+  /** Protocols on top of each connection, bottom to top; what is handed out is finished. Default none. */
+  readonly layers?: readonly Layer[] | undefined;
+  /** Time for the handshakes of all `layers` together, in milliseconds; then the connection is aborted. Default 10000. */
+  readonly handshakeTimeoutMs?: number | undefined;
+}
+
+/** Checked options with the defaults filled in. */
+export interface LayerSettings {
+  readonly layers: readonly Layer[];
+  readonly handshakeTimeoutMs: number;
+}
+
+/** Checks what is put on top of connections. */
+export function layerSettings({ layers = [], handshakeTimeoutMs = 10_000 }: LayerOptions): LayerSettings {
+  validateArray(layers, 'options.layers');
+  layers.forEach((layer, index) => {
+    if (typeof layer?.wrap !== 'function')
+      throw invalidArgumentType(`options.layers[${index}]`, 'a Layer', layer);
+  });
+  validateInteger(handshakeTimeoutMs, 'options.handshakeTimeoutMs', 1, durationMsMax);
+  return { layers, handshakeTimeoutMs };
+}
+
+/**
+ * Puts layers on a channel, within their time. When it rejects, with the failure or the reason of `controller`, the channel
+ * is aborted. Does not wait for a layer that does not heed the signal.
+ */
+export async function putOn(
+  tcp: TcpChannel,
+  role: Role,
+  { layers, handshakeTimeoutMs }: LayerSettings,
+  controller: AbortController,
+): Promise<Channel> {
+  const { signal } = controller;
+  const timer = setTimeout(() => controller.abort(handshakeTimeout(handshakeTimeoutMs)), handshakeTimeoutMs);
+  timer.unref();
+  try {
+    return await new Promise<Channel>((resolve, reject) => {
+      onAbort(signal, () => reject(signal.reason));
+      stack(tcp, role, layers, { signal }).then(resolve, reject);
+    });
+  } catch (error) {
+    // The layers should have done so; those of others may not.
+    tcp.abort(asError(error));
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 /** Who is told what came of a handshake. */
 export interface HandshakeOwner {
@@ -16,16 +73,14 @@ export interface HandshakeOwner {
   handshakeFailed(info: ChannelInfo, error: Error): void;
 }
 
-/** Puts layers on accepted channels, each within a time. */
+/** Puts layers on accepted channels. */
 export class Handshakes {
-  readonly #layers: readonly Layer[];
-  readonly #timeoutMs: number;
+  readonly #settings: LayerSettings;
   readonly #owner: HandshakeOwner;
   readonly #underWay = new Set<AbortController>();
 
-  constructor(layers: readonly Layer[], timeoutMs: number, owner: HandshakeOwner) {
-    this.#layers = layers;
-    this.#timeoutMs = timeoutMs;
+  constructor(settings: LayerSettings, owner: HandshakeOwner) {
+    this.#settings = settings;
     this.#owner = owner;
   }
 
@@ -44,28 +99,10 @@ export class Handshakes {
     const { info } = tcp;
     const controller = new AbortController();
     this.#underWay.add(controller);
-    const timer = setTimeout(() => controller.abort(handshakeTimeout(this.#timeoutMs)), this.#timeoutMs);
-    timer.unref();
-    const result = await this.#wrap(tcp, controller.signal);
-    clearTimeout(timer);
+    const result = await putOn(tcp, 'server', this.#settings, controller).catch(asError);
     this.#underWay.delete(controller);
-    if (!(result instanceof Error)) {
-      this.#owner.handshakeDone(tcp, result);
-      return;
-    }
-    // The layers should have done so; those of others may not.
-    tcp.abort(result);
-    this.#owner.handshakeFailed(info, result);
-  }
-
-  /** Never rejects. Does not wait for a layer that does not heed the signal. */
-  #wrap(tcp: TcpChannel, signal: AbortSignal): Promise<Channel | Error> {
-    return new Promise((resolve) => {
-      onAbort(signal, () => resolve(asError(signal.reason)));
-      stack(tcp, 'server', this.#layers, { signal }).then(resolve, (error: unknown) =>
-        resolve(asError(error)),
-      );
-    });
+    if (result instanceof Error) this.#owner.handshakeFailed(info, result);
+    else this.#owner.handshakeDone(tcp, result);
   }
 }
 

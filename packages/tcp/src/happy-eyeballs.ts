@@ -3,17 +3,13 @@
  * the caller, so every order of events can be tested.
  */
 
-/** One address to try. */
-export interface Candidate {
-  readonly address: string;
-  readonly family: 4 | 6;
-}
+import type { HostAddress } from '@iocp/core/layer';
 
 /**
  * Orders addresses for a race: families take turns, beginning with the family of the first address, and within a
  * family the resolver's order is kept (RFC 8305 section 4, with a First Address Family Count of 1).
  */
-export function interleave<T extends Candidate>(addresses: readonly T[]): T[] {
+export function interleave<T extends HostAddress>(addresses: readonly T[]): T[] {
   const first = addresses[0];
   if (first === undefined) return [];
   const preferred = addresses.filter((candidate) => candidate.family === first.family);

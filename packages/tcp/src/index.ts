@@ -3,10 +3,11 @@
  * @packageDocumentation
  */
 
+export type { LookupFunction } from '@iocp/core/layer';
 export type { AcceptPause } from './accept-loop.js';
 export { connect } from './connect.js';
 export { ConnectError } from './connect-error.js';
-export type { ConnectOptions, LookupFunction } from './connect-options.js';
+export type { ConnectOptions } from './connect-options.js';
 export type { KeepAliveOptions, TcpConnectionOptions } from './connection-options.js';
 export { listen } from './listen.js';
 export type { ConnectionsPolicy, ListenOptions } from './listen-options.js';

@@ -1,28 +1,27 @@
 /** Options of `listen` and their checks. */
 
 import {
-  invalidArgumentType,
   invalidArgumentValue,
-  type Layer,
-  validateArray,
+  portOption,
   validateBoolean,
+  validateHost,
   validateInteger,
   validateObject,
   validateOneOf,
 } from '@iocp/core/layer';
-import { validateHost, validatePath, validatePort } from './address.js';
+import { validatePath } from './address.js';
 import {
-  durationMsMax,
   type TcpConnectionOptions,
   type TcpConnectionSettings,
   tcpConnectionSettings,
 } from './connection-options.js';
+import { type LayerOptions, type LayerSettings, layerSettings } from './handshakes.js';
 
 /** What a listener does when it has `connectionsMax` connections. */
 export type ConnectionsPolicy = 'pause' | 'drop';
 
 /** Where to listen and how. */
-export interface ListenOptions extends TcpConnectionOptions {
+export interface ListenOptions extends TcpConnectionOptions, LayerOptions {
   /**
    * Address to listen on; a name is resolved and its first address taken. Default `'::'`, which takes IPv4 as well
    * (dual stack), or `'0.0.0.0'` where the system has no IPv6.
@@ -50,10 +49,6 @@ export interface ListenOptions extends TcpConnectionOptions {
   readonly connectionsPolicy?: ConnectionsPolicy | undefined;
   /** Connections that wait for `accept()` at most; beyond, they wait in the system's backlog. Default 128. */
   readonly acceptQueueMax?: number | undefined;
-  /** Protocols on top of each connection, bottom to top; the listener hands out what is finished. Default none. */
-  readonly layers?: readonly Layer[] | undefined;
-  /** Time for the handshakes of all `layers` together, in milliseconds; then the connection is aborted. Default 10000. */
-  readonly handshakeTimeoutMs?: number | undefined;
   /** Handshakes under way at most; beyond, connections wait in the system's backlog. Default 256. */
   readonly handshakesMax?: number | undefined;
 }
@@ -71,8 +66,7 @@ export interface ListenSettings {
   readonly connectionsMax: number;
   readonly connectionsPolicy: ConnectionsPolicy;
   readonly acceptQueueMax: number;
-  readonly layers: readonly Layer[];
-  readonly handshakeTimeoutMs: number;
+  readonly layers: LayerSettings;
   readonly handshakesMax: number;
 }
 
@@ -94,10 +88,10 @@ export function listenSettings(options: ListenOptions): ListenSettings {
   validateInteger(backlog, 'options.backlog', 1, 65535);
   return {
     ...capacitySettings(options),
-    ...handshakeSettings(options),
+    layers: layerSettings(options),
     path,
     host,
-    port: validatePort(port, 'options.port', 0),
+    port: portOption(port, 'options.port', 0),
     ipv6Only,
     backlog,
     reusePort,
@@ -111,22 +105,12 @@ function capacitySettings(options: ListenOptions) {
     connectionsMax = Number.POSITIVE_INFINITY,
     connectionsPolicy = 'pause',
     acceptQueueMax = 128,
+    handshakesMax = 256,
   } = options;
   if (connectionsMax !== Number.POSITIVE_INFINITY)
     validateInteger(connectionsMax, 'options.connectionsMax', 1);
   validateOneOf(connectionsPolicy, 'options.connectionsPolicy', ['pause', 'drop'] as const);
   validateInteger(acceptQueueMax, 'options.acceptQueueMax', 1, 65535);
-  return { connectionsMax, connectionsPolicy, acceptQueueMax };
-}
-
-function handshakeSettings(options: ListenOptions) {
-  const { layers = [], handshakeTimeoutMs = 10_000, handshakesMax = 256 } = options;
-  validateArray(layers, 'options.layers');
-  layers.forEach((layer, index) => {
-    if (typeof layer?.wrap !== 'function')
-      throw invalidArgumentType(`options.layers[${index}]`, 'a Layer', layer);
-  });
-  validateInteger(handshakeTimeoutMs, 'options.handshakeTimeoutMs', 1, durationMsMax);
   validateInteger(handshakesMax, 'options.handshakesMax', 1, 65535);
-  return { layers, handshakeTimeoutMs, handshakesMax };
+  return { connectionsMax, connectionsPolicy, acceptQueueMax, handshakesMax };
 }

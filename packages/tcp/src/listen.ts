@@ -1,9 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
-import { lookup } from 'node:dns/promises';
 import { statSync, unlinkSync } from 'node:fs';
-import { isIP } from 'node:net';
 import type { Socket } from '@iocp/core';
-import { lookupError } from './connect-error.js';
+import { resolveHost, systemLookup } from '@iocp/core/layer';
 import { listenChannel } from './diagnostics.js';
 import { type ListenOptions, type ListenSettings, listenSettings } from './listen-options.js';
 import { type ListenHandlers, validateHandlers } from './tcp-handlers.js';
@@ -41,12 +39,9 @@ function openListener(settings: ListenSettings, host: string | undefined): Promi
 }
 
 async function numericHost({ host, port }: ListenSettings): Promise<string | undefined> {
-  if (host === undefined || isIP(host) !== 0) return host;
-  try {
-    return (await lookup(host, { verbatim: true })).address;
-  } catch (error) {
-    throw lookupError(error as NodeJS.ErrnoException, host, port);
-  }
+  if (host === undefined) return undefined;
+  const [first] = await resolveHost({ host, port, family: 0, lookup: systemLookup });
+  return first?.address;
 }
 
 /** Removes the file of a Unix socket, unless it is another one by then. */
@@ -54,9 +49,9 @@ function pathRelease(path: string | undefined): () => void {
   if (path === undefined || path.startsWith('\0')) return () => {};
   // A named pipe is no file, and looking at one would connect to it.
   if (process.platform === 'win32' && path.startsWith('\\\\')) return () => {};
-  const ours = statSync(path, { throwIfNoEntry: false });
+  const ours = fileAt(path);
   return () => {
-    const found = statSync(path, { throwIfNoEntry: false });
+    const found = fileAt(path);
     if (found === undefined || found.ino !== ours?.ino || found.dev !== ours.dev) return;
     try {
       unlinkSync(path);
@@ -65,3 +60,6 @@ function pathRelease(path: string | undefined): () => void {
     }
   };
 }
+
+/** With `bigint`: without it, Node.js 20 no longer sees through symbolic links in imports, once a socket was looked at. */
+const fileAt = (path: string) => statSync(path, { bigint: true, throwIfNoEntry: false });

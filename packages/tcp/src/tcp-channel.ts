@@ -4,7 +4,7 @@ import {
   type CompletionHandler,
   ioError,
   Operation,
-  SegmentList,
+  type SegmentList,
   ShutdownDirection,
   type SlotHolder,
   type Socket,
@@ -13,7 +13,13 @@ import {
   type Token,
   type TurnTask,
 } from '@iocp/core';
-import { BaseChannel, type ChannelInfo, type ChannelLimits, type IoError } from '@iocp/core/layer';
+import {
+  BaseChannel,
+  type ChannelInfo,
+  type ChannelLimits,
+  type IoError,
+  type WriteMemory,
+} from '@iocp/core/layer';
 
 // Copied out of their objects: constants of the module are folded into the compiled code.
 const recvOperation = Operation.RECV;
@@ -85,6 +91,10 @@ export class TcpChannel extends BaseChannel implements CompletionHandler, TurnTa
     return this.#info;
   }
 
+  get writeMemory(): WriteMemory {
+    return this.socket.port.writeMemory;
+  }
+
   /** Is told once, when the descriptor is released. */
   setOwner(owner: TcpChannelOwner): void {
     this.#owner = owner;
@@ -149,7 +159,7 @@ export class TcpChannel extends BaseChannel implements CompletionHandler, TurnTa
   }
 
   protected keepChunk(chunk: Uint8Array): void {
-    this.#queued ??= new SegmentList(this.socket.port);
+    this.#queued ??= this.socket.port.segmentStock.take();
     this.#queued.add(chunk);
   }
 
@@ -159,13 +169,13 @@ export class TcpChannel extends BaseChannel implements CompletionHandler, TurnTa
 
   protected startSend(): void {
     const segments = this.#queued as SegmentList;
-    this.#queued = this.#inFlight;
+    this.#queued = null;
     this.#inFlight = segments;
     try {
       this.socket.port.submitSend(this.socket, segments, this);
     } catch (error) {
       // The port has closed. It has said so to every operation in flight, but there may have been none.
-      segments.releaseAll();
+      this.#giveBackInFlight();
       this.sent(error as IoError);
     }
   }
@@ -199,7 +209,9 @@ export class TcpChannel extends BaseChannel implements CompletionHandler, TurnTa
   }
 
   protected dropKept(): void {
-    this.#queued?.releaseAll();
+    if (this.#queued === null) return;
+    this.socket.port.segmentStock.give(this.#queued);
+    this.#queued = null;
   }
 
   #receiveIfWanted(): void {
@@ -244,8 +256,14 @@ export class TcpChannel extends BaseChannel implements CompletionHandler, TurnTa
   }
 
   #onSend(result: number): void {
-    this.#inFlight?.releaseAll();
+    this.#giveBackInFlight();
     this.sent(result < 0 ? this.#error(result, 'write') : null);
+  }
+
+  #giveBackInFlight(): void {
+    if (this.#inFlight === null) return;
+    this.socket.port.segmentStock.give(this.#inFlight);
+    this.#inFlight = null;
   }
 
   #onShutdown(result: number): void {

@@ -2,6 +2,7 @@ import type { AsyncResource } from 'node:async_hooks';
 import type { EventEmitter } from 'node:events';
 import type { CompletionHandler, Socket, SocketAddress } from '@iocp/core';
 import {
+  AcceptQueue,
   type Channel,
   ChannelError,
   type ChannelInfo,
@@ -13,7 +14,6 @@ import {
   validateObject,
 } from '@iocp/core/layer';
 import { AcceptLoop, type AcceptOwner, type AcceptPause } from './accept-loop.js';
-import { AcceptQueue } from './accept-queue.js';
 import { durationMsMax } from './connection-options.js';
 import {
   acceptChannel,
@@ -90,7 +90,7 @@ export class TcpListener implements AcceptOwner, HandshakeOwner, TcpChannelOwner
     this.#releasePath = releasePath;
     this.#address = Object.freeze(socket.address() as SocketAddress);
     this.#loop = new AcceptLoop(socket, this, context);
-    this.#handshakes = new Handshakes(settings.layers, settings.handshakeTimeoutMs, this);
+    this.#handshakes = new Handshakes(settings.layers, this);
     settings.connection.port.ref();
   }
 
@@ -284,7 +284,7 @@ export class TcpListener implements AcceptOwner, HandshakeOwner, TcpChannelOwner
     channel.setOwner(this);
     this.#channels.add(channel);
     this.#accepted++;
-    if (this.#settings.layers.length > 0) void this.#handshakes.start(channel);
+    if (this.#settings.layers.layers.length > 0) void this.#handshakes.start(channel);
     else this.#offer(new TcpConnection(channel, channel, this.#settings.connection));
     this.#hasRoom();
   }

@@ -155,7 +155,7 @@ onEachBackend('pause', (fixture) => {
       expect(socket.writableNeedDrain).toBe(true);
       expect(recorder.received).toHaveLength(length);
       // What was on its way is held, and no more of it than the kernel had slots for until the cancel; these are free again.
-      const slotBytesMost = fixture.port.stats.slots.target * 16_384;
+      const slotBytesMost = fixture.port.stats.slots.target * fixture.port.info.pool.slotBytes;
       expect(connection.bytesRead - recorder.bytes.length).toBeLessThanOrEqual(slotBytesMost);
       expect(fixture.port.stats.slots.javascript).toBe(0);
       paused = false;

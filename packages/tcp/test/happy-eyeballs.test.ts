@@ -1,8 +1,9 @@
+import type { HostAddress } from '@iocp/core/layer';
 import { describe, expect, test } from 'vitest';
-import { type Candidate, HappyEyeballs, interleave } from '../src/happy-eyeballs.js';
+import { HappyEyeballs, interleave } from '../src/happy-eyeballs.js';
 
-const v6 = (address: string): Candidate => ({ address, family: 6 });
-const v4 = (address: string): Candidate => ({ address, family: 4 });
+const v6 = (address: string): HostAddress => ({ address, family: 6 });
+const v4 = (address: string): HostAddress => ({ address, family: 4 });
 
 describe('interleave', () => {
   test('families take turns, the first address leads, and the order within a family stays', () => {

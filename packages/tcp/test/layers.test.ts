@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type net from 'node:net';
 import {
   BaseChannel,
   type Channel,
@@ -13,7 +14,7 @@ import { nextTurn } from '@iocp/testkit';
 import { expect, test } from 'vitest';
 import { resetRetries } from '../../../system.shared.js';
 import type { TcpConnection } from '../src/index.js';
-import { collect, deferred, dialNet, onEachBackend, Recorder, resetOf } from './support.js';
+import { codeOf, collect, deferred, dialNet, onEachBackend, Recorder, resetOf, serveNet } from './support.js';
 
 /** Turns every bit over, both ways. */
 class InvertingChannel extends BaseChannel implements Receiver {
@@ -209,6 +210,41 @@ onEachBackend('layers', (fixture) => {
     await listener.close();
     await reset;
     expect(layer.waiting).toBe(0);
+  });
+
+  test('connecting puts layers on, too', { retry: resetRetries }, async () => {
+    const layer = gate();
+    const accepted = deferred<net.Socket>();
+    const { port } = await serveNet(fixture, accepted.resolve);
+    const connecting = fixture.connect({ port, layers: [layer] });
+    const socket = await accepted.promise;
+    while (layer.waiting === 0) await nextTurn();
+    socket.write('!');
+    const connection = await connecting;
+    expect(connection.info.protocols).toEqual(['tcp', 'inverted']);
+    connection.write('turned');
+    const [bytes] = await once(socket, 'data');
+    expect(inverted(bytes)).toEqual(Buffer.from('turned').map((byte) => byte));
+    connection.abort();
+  });
+
+  test('a connection whose handshake fails, or is cancelled, or takes too long, is gone', async () => {
+    const accepted: net.Socket[] = [];
+    const { port } = await serveNet(fixture, (socket) => accepted.push(socket));
+    const layers = [gate()];
+    const controller = new AbortController();
+    const cancelled = fixture.connect({ port, layers, signal: controller.signal });
+    while (layers[0]?.waiting === 0) await nextTurn();
+    controller.abort(new Error('changed my mind'));
+    await expect(cancelled).rejects.toThrow('changed my mind');
+    expect(await codeOf(fixture.connect({ port, layers, handshakeTimeoutMs: 20 }))).toBe(
+      'ERR_CHANNEL_HANDSHAKE_TIMEOUT',
+    );
+    const failing = fixture.connect({ port, layers });
+    while (accepted.length < 3) await nextTurn();
+    accepted[2]?.write('?');
+    await expect(failing).rejects.toThrow('a wrong byte');
+    while (fixture.port.stats.handlesOpen > 0) await nextTurn();
   });
 
   test('the peer sees what the upper channel sends before its end', async () => {

@@ -241,6 +241,12 @@ onEachBackend('processes', (fixture) => {
     ]);
   });
 
+  // Node.js 20 forgets symbolic links when what it looked at last, by fs.stat, was a socket.
+  test.skipIf(onWindows)('a listener on a Unix socket does not change what is imported', async () => {
+    const args = [program('import-while-listening.mjs'), fixture.backend];
+    expect(String((await run(process.execPath, args)).stdout)).toBe('real/after.mjs\n');
+  });
+
   test.skipIf(onWindows)('without privileges a low port is EACCES', async () => {
     const { stdout } = await run(process.execPath, [program('privileged.mjs'), fixture.backend]);
     const error = JSON.parse(stdout.toString());

@@ -1,9 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
-import type { IoError } from '@iocp/core/layer';
-import { validateObject } from '@iocp/core/layer';
+import { portOption, resolveHost, validateHost, validateObject } from '@iocp/core/layer';
 import { bindEvents } from './diagnostics.js';
-import { validateHost, validatePort } from './host.js';
-import { addressesOf } from './lookup.js';
 import { openChannel } from './open-channel.js';
 import { type UdpOptions, type UdpSettings, udpSettings } from './socket-options.js';
 import type { UdpChannel } from './udp-channel.js';
@@ -47,34 +44,15 @@ export async function bindChannel(options: BindOptions = {}): Promise<UdpChannel
   validateObject(options, 'options');
   const { host, port: wanted = 0 } = options;
   if (host !== undefined) validateHost(host, 'options.host');
-  const port = validatePort(wanted, 'options.port', 0);
+  const port = portOption(wanted, 'options.port', 0);
   const settings = udpSettings(options);
   const context = new AsyncResource('IOCP_UDP_SOCKET');
-  return host === undefined ? bindAnywhere(settings, port, context) : bindTo(settings, host, port, context);
+  const local = { host: host && (await numericHost(host, port, settings)), port };
+  return openChannel(settings, { local }, context);
 }
 
-async function bindTo(
-  settings: UdpSettings,
-  name: string,
-  port: number,
-  context: AsyncResource,
-): Promise<UdpChannel> {
+async function numericHost(host: string, port: number, settings: UdpSettings): Promise<string | undefined> {
   const { ipv6Only, lookup, signal } = settings;
-  const family = ipv6Only ? 6 : 0;
-  const [host = name] = await addressesOf({ host: name, port, family, lookup, signal });
-  return openChannel(settings, { local: { host, port } }, context);
-}
-
-async function bindAnywhere(
-  settings: UdpSettings,
-  port: number,
-  context: AsyncResource,
-): Promise<UdpChannel> {
-  try {
-    return await openChannel(settings, { local: { host: '::', port } }, context);
-  } catch (error) {
-    const { code } = error as IoError;
-    if (settings.ipv6Only || (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL')) throw error;
-    return openChannel(settings, { local: { host: '0.0.0.0', port } }, context);
-  }
+  const [first] = await resolveHost({ host, port, family: ipv6Only ? 6 : 0, lookup, signal });
+  return first?.address;
 }

@@ -1,10 +1,15 @@
 import { AsyncResource } from 'node:async_hooks';
 import { isIP } from 'node:net';
 import type { IpEndpoint } from '@iocp/core';
-import { invalidArgumentValue, validateObject, validateString } from '@iocp/core/layer';
+import {
+  invalidArgumentValue,
+  portOption,
+  resolveHost,
+  validateHost,
+  validateObject,
+  validateString,
+} from '@iocp/core/layer';
 import { connectEvents } from './diagnostics.js';
-import { validateHost, validatePort } from './host.js';
-import { addressesOf } from './lookup.js';
 import { openChannel } from './open-channel.js';
 import { type UdpOptions, udpSettings } from './socket-options.js';
 import type { UdpChannel } from './udp-channel.js';
@@ -44,14 +49,14 @@ export async function connectChannel(options: UdpConnectOptions): Promise<UdpCha
   validateObject(options, 'options');
   const { host = 'localhost' } = options;
   validateHost(host, 'options.host');
-  const port = validatePort(options.port, 'options.port', 1);
+  const port = portOption(options.port, 'options.port', 1);
   const localOf = localEnd(options);
   const settings = udpSettings(options);
   const context = new AsyncResource('IOCP_UDP_SOCKET');
   const { lookup, signal } = settings;
   const family = familyOf(options.localHost ?? '');
   let failure: unknown;
-  for (const address of await addressesOf({ host, port, family, lookup, signal })) {
+  for (const { address } of await resolveHost({ host, port, family, lookup, signal })) {
     try {
       return await openChannel(
         settings,
@@ -69,7 +74,7 @@ export async function connectChannel(options: UdpConnectOptions): Promise<UdpCha
 /** Checks where to send from. Returns the local endpoint for a peer's address. */
 function localEnd(options: UdpConnectOptions): (remote: string) => IpEndpoint | undefined {
   const { host, localHost, localPort = 0 } = options;
-  const port = validatePort(localPort, 'options.localPort', 0);
+  const port = portOption(localPort, 'options.localPort', 0);
   if (localHost === undefined && port === 0) return () => undefined;
   if (localHost === undefined) return (remote) => ({ host: familyOf(remote) === 6 ? '::' : '0.0.0.0', port });
   validateString(localHost, 'options.localHost');

@@ -5,6 +5,8 @@ import {
   type DatagramQueueOptions,
   invalidArgumentType,
   invalidArgumentValue,
+  type LookupFunction,
+  systemLookup,
   validateBoolean,
   validateFunction,
   validateInteger,
@@ -12,7 +14,6 @@ import {
   validateSignal,
 } from '@iocp/core/layer';
 import { datagramPort } from './datagram-port.js';
-import { defaultLookup, type LookupFunction } from './lookup.js';
 import { type QueueLimits, queueLimits } from './queue-limits.js';
 
 /** What the system is to tell of each datagram received. Default: nothing but the sender. Not on the backend `node`. */
@@ -120,7 +121,7 @@ const joinedSlotBytesMin = 65_535 + 256;
 
 /** Checks the options of a face. */
 export function faceSettings(options: UdpFaceOptions): UdpFaceSettings {
-  const { lend = false, receiveQueueMax = 1024, lookup = defaultLookup } = options;
+  const { lend = false, receiveQueueMax = 1024, lookup = systemLookup } = options;
   validateBoolean(lend, 'options.lend');
   validateInteger(receiveQueueMax, 'options.receiveQueueMax', 1, 1024 * 1024);
   validateFunction(lookup, 'options.lookup');

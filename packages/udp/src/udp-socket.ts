@@ -6,22 +6,25 @@ import {
   type DatagramInfo,
   type DatagramSendOptions,
   type DatagramStats,
+  type HostAddress,
   IoError,
   onAbort,
+  portOption,
+  resolveHost,
   type SignalOptions,
   signalOf,
   validateBoolean,
   validateFunction,
+  validateHost,
   validateObject,
 } from '@iocp/core/layer';
 import { HandlersFace } from './handlers-face.js';
-import { TargetCache, type UdpTarget, validateHost, validatePort } from './host.js';
 import { Inbox } from './inbox.js';
-import { addressesOf } from './lookup.js';
 import type { UdpMessage } from './message.js';
 import { notConnectedError } from './send-arguments.js';
 import { PAUSED_BY_USER, SocketCore } from './socket-core.js';
 import { faceSettings, type UdpFaceOptions, type UdpFaceSettings } from './socket-options.js';
+import { TargetCache, type UdpTarget } from './targets.js';
 import { UdpChannel } from './udp-channel.js';
 import { type UdpHandlers, validateHandlers } from './udp-handlers.js';
 
@@ -188,11 +191,11 @@ export class UdpSocket {
   async lookup(host: string, port: number, options?: SignalOptions): Promise<DatagramAddress> {
     const signal = signalOf(options);
     validateHost(host, 'host');
-    const checkedPort = validatePort(port, 'port', 0);
+    const checkedPort = portOption(port, 'port', 0);
     const family = this.info.family === 'IPv4' ? 4 : 0;
     const { lookup } = this.#settings;
-    const [address = host] = await addressesOf({ host, port: checkedPort, family, lookup, signal });
-    return DatagramAddress.of(address, checkedPort);
+    const [first] = await resolveHost({ host, port: checkedPort, family, lookup, signal });
+    return DatagramAddress.of((first as HostAddress).address, checkedPort);
   }
 
   /** Resolves when there is room to send: at once, or with the next drain. Rejects when the socket closes first. */

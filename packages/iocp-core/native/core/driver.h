@@ -60,7 +60,7 @@ class Driver {
   ///
   /// SendTo sends the datagrams in order as far as the system does, and waits while the socket's buffer is full. One that
   /// the system refuses gives an event with `more`, `datagram` and the error, and the others go on. The last event has the
-  /// number that the system took, also after a cancel, or the error for which the driver cannot go on.
+  /// number that the system took, also after a cancel.
   virtual void start(Operation& operation) = 0;
 
   /// Asks for an early end of an operation that was started. Its own last event decides what became of it.

@@ -4,6 +4,8 @@
  * Everything here is push and synchronous; promises exist only at the edge (the faces in `Connection`).
  */
 
+import type { WriteMemory } from './write-memory.js';
+
 /** Who started the connection: the client dialled, the server accepted. Handshaking layers need to know. */
 export type Role = 'client' | 'server';
 
@@ -11,8 +13,8 @@ export type Role = 'client' | 'server';
 export interface Receiver<In = Uint8Array> {
   /**
    * Bytes (or messages) have arrived.
-   * They are **lent**: valid until this call returns. To keep them, copy them, or take a `lease()`; to pass them on,
-   * hand them to `write` of any channel, which keeps them alive until they are sent.
+   * They are **lent**: valid until this call returns, and the receiver's to change. To keep them, copy them, or take a
+   * `lease()`; to pass them on, hand them to `write` of any channel, which keeps them alive until they are sent.
    */
   onData(data: In): void;
   /** The peer will send no more; the other direction still works. At most once, after the last `onData`. */
@@ -61,7 +63,8 @@ export interface Channel<In = Uint8Array, Out = Uint8Array> {
   resume(): void;
   /**
    * Queues chunks, in order, as one gathered unit. Everything is accepted until the hard cap of what piles up.
-   * Small chunks are copied at once; a chunk above the copy threshold is held until `done`, and must not be changed before.
+   * Chunks of at most 4096 bytes are copied before this returns; a larger one may be held until `done`, and must not be changed
+   * before.
    * After `end`, or on a closed channel, nothing is queued: `done` gets `ERR_CHANNEL_ENDED` or `ERR_CHANNEL_CLOSED`, and
    * the result is false.
    * @returns false at or above the high-water mark: stop until `onDrain`.
@@ -80,6 +83,13 @@ export interface Channel<In = Uint8Array, Out = Uint8Array> {
   /** Bytes queued and not yet taken by the medium, in this layer and all below. */
   readonly bufferedAmount: number;
   readonly info: ChannelInfo;
+  /**
+   * What Node streams over the channel (`toDuplex`) have besides, as those of TLS have `getPeerCertificate`. Accessors and
+   * methods find what they tell of in `this.info`. The same object for all channels of a kind.
+   */
+  readonly streamMembers?: PropertyDescriptorMap | undefined;
+  /** Memory of the medium for layers to fill and write without a copy, where there is any. */
+  readonly writeMemory?: WriteMemory | undefined;
   /** True once `onClose` has been delivered or is about to be. */
   readonly closed: boolean;
 }

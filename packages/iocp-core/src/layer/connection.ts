@@ -1,6 +1,6 @@
-import type { Duplex } from 'node:stream';
 import { bindContext } from './async-context.js';
 import type { Channel, ChannelInfo, WriteCallback } from './channel.js';
+import type { ChannelDuplex, ToDuplexOptions } from './channel-duplex.js';
 import { ConnectionCore, PAUSED_BY_USER } from './connection-core.js';
 import {
   type ConnectionOptions,
@@ -11,7 +11,7 @@ import { ChannelError } from './errors.js';
 import { type Handlers, handlersFace } from './handlers-face.js';
 import { Reader, ReaderIterator } from './reader.js';
 import { onAbort, type SignalOptions, signalOf } from './signal.js';
-import { type ToDuplexOptions, toDuplex } from './to-duplex.js';
+import { toDuplex } from './to-duplex.js';
 import { validateBoolean, validateBytes, validateFunction } from './validate.js';
 import { toWeb, type WebStreams } from './web-streams.js';
 
@@ -237,8 +237,13 @@ export class Connection<C extends Channel = Channel> {
   }
 
   /** A real `stream.Duplex`: for `pipeline`, `http.Server.emit('connection')`, `tls.connect({ socket })`, and so on. */
-  toDuplex(options?: ToDuplexOptions): Duplex {
+  toDuplex(options?: ToDuplexOptions): ChannelDuplex {
     return toDuplex(this.core, options);
+  }
+
+  /** As `toDuplex`, with a stream that was there before the connection was. What was written to it is sent now. */
+  flowThrough(duplex: ChannelDuplex): void {
+    duplex.open(this.core);
   }
 
   /** Web streams, with backpressure both ways; the readable is a byte stream (BYOB). */

@@ -4,7 +4,7 @@ import type { Channel, ChannelInfo } from './channel.js';
 import type { ChannelLimits, ChannelOptions } from './channel-limits.js';
 import { ChannelError } from './errors.js';
 import { leaseOwnerOf } from './lease.js';
-import { copyToArena } from './owned-bytes.js';
+import { appendInArena, copyToArena } from './owned-bytes.js';
 import { isSendingEnd } from './sending-end.js';
 import { flushSoon } from './turn.js';
 import { invalidArgumentType, invalidArgumentValue } from './validate.js';
@@ -66,8 +66,16 @@ class DuplexChannel extends BaseChannel {
   }
 
   protected keepChunk(chunk: Uint8Array): void {
-    const copied = chunk.byteLength <= copiedBytesMax || leaseOwnerOf(chunk) !== undefined;
-    this.kept.push(copied ? copyToArena(chunk) : chunk);
+    const { kept } = this;
+    if (chunk.byteLength > copiedBytesMax && leaseOwnerOf(chunk) === undefined) {
+      kept.push(chunk);
+      return;
+    }
+    // What is small goes out together: systems limit how many pieces one send may have.
+    const last = kept.length - 1;
+    const joined = last < 0 ? null : appendInArena(kept[last] as Uint8Array, chunk);
+    if (joined === null) kept.push(copyToArena(chunk));
+    else kept[last] = joined;
   }
 
   protected dropKept(): void {

@@ -16,15 +16,29 @@ export function copyToArena(bytes: Uint8Array): Uint8Array {
     copy.set(bytes);
     return copy;
   }
-  if (arenaUsedBytes + length > arenaBytes) {
-    arena = Buffer.allocUnsafeSlow(arenaBytes);
-    arenaUsedBytes = 0;
-  }
-  const start = arenaUsedBytes;
   // Multiples of eight, so that typed arrays of any kind can be laid over a message.
-  arenaUsedBytes = (start + length + 7) & ~7;
+  let start = (arenaUsedBytes + 7) & ~7;
+  if (start + length > arenaBytes) {
+    arena = Buffer.allocUnsafeSlow(arenaBytes);
+    start = 0;
+  }
+  arenaUsedBytes = start + length;
   arena.set(bytes, start);
-  return arena.subarray(start, start + length);
+  return arena.subarray(start, arenaUsedBytes);
+}
+
+/**
+ * Copies `bytes` right behind `before`, when that is the newest copy in the block and there is room: both as one view,
+ * else null. `before` stays as it is.
+ */
+export function appendInArena(before: Uint8Array, bytes: Uint8Array): Uint8Array | null {
+  const start = before.byteOffset + before.byteLength;
+  const end = start + bytes.byteLength;
+  const isNewest = before.buffer === arena.buffer && start === arenaUsedBytes;
+  if (!isNewest || end > arenaBytes) return null;
+  arenaUsedBytes = end;
+  arena.set(bytes, start);
+  return arena.subarray(before.byteOffset, end);
 }
 
 /**

@@ -7,6 +7,7 @@ import {
   validateInteger,
   validateObject,
 } from '../layer/validate.js';
+import type { WriteMemory } from '../layer/write-memory.js';
 import { Operation, type ShutdownDirection, SubmitFlag } from '../protocol.gen.js';
 import type { HandleRef, NativeBinding, NativeError, NativePort, NativePortOptions } from './binding.js';
 import { BufferPool } from './buffer-pool.js';
@@ -21,6 +22,8 @@ import { type PortInfo, type PortStats, portInfo } from './port-info.js';
 import { type PortOptions, type PortSettings, portSettings } from './port-options.js';
 import { type PortPoster, validateInt32 } from './poster.js';
 import type { SegmentList, SegmentMemory } from './segment-list.js';
+import { SegmentStock } from './segment-stock.js';
+import { SlotMemory } from './slot-memory.js';
 import { Socket } from './socket.js';
 import {
   type DatagramSocketOptions,
@@ -59,6 +62,10 @@ export class CompletionPort implements SegmentMemory {
   readonly pool: BufferPool;
   /** Where small writes are copied. */
   readonly arena: WriteArena;
+  /** Send queues for channels, while they have something to send. */
+  readonly segmentStock: SegmentStock;
+  /** The pool's slots, for layers that fill what they write. */
+  readonly writeMemory: WriteMemory;
   readonly #ring = new SubmissionRing();
   readonly #tokens = new TokenTable();
   readonly #turns = new TurnQueue();
@@ -82,6 +89,8 @@ export class CompletionPort implements SegmentMemory {
     const settings = portSettings(options);
     this.pool = new BufferPool(this.#ring, settings.pool);
     this.arena = new WriteArena(this.pool);
+    this.segmentStock = new SegmentStock(this);
+    this.writeMemory = new SlotMemory(this.pool);
     this.#dispatcher = new Dispatcher(this.#tokens, this.pool, this.#turns, {
       closeUnclaimed: (handle, generation) => this.#closeUnclaimed(handle, generation),
       batchDone: (parked) => this.#batchDone(parked),
@@ -145,9 +154,9 @@ export class CompletionPort implements SegmentMemory {
         { address: local.host, port: local.port },
         native.remote && { address: native.remote.host, port: native.remote.port },
       );
-    const anyLocal = options.local === undefined && native.remote === undefined && !native.ipv6Only;
-    if (!anyLocal) return open();
-    return unlessWithoutIpv6(open, () => open('ipv4', { host: '0.0.0.0', port: 0 }));
+    const anyHost = options.local?.host === undefined && native.remote === undefined && !native.ipv6Only;
+    if (!anyHost) return open();
+    return unlessWithoutIpv6(open, () => open('ipv4', { host: '0.0.0.0', port: native.local.port }));
   }
 
   /**

@@ -33,11 +33,14 @@ export interface PortOptions {
 
 /** The memory that the kernel receives into. Only what was used is committed. */
 export interface PoolOptions {
-  /** Bytes of one slot, a power of two from 4096 to 1048576. A receive never exceeds it. Default 16384. */
+  /**
+   * Bytes of one slot, a power of two from 4096 to 1048576. A receive never exceeds it. Default 32768, in which a TLS record of
+   * full size has room.
+   */
   readonly slotBytes?: number | undefined;
-  /** Slots provided at first and when idle, 1 to `maxSlots`. Default 64, or `maxSlots` when that is less. */
+  /** Slots provided at first and when idle, 1 to `maxSlots`. Default 32, or `maxSlots` when that is less. */
   readonly minSlots?: number | undefined;
-  /** The most slots, 1 to 32768; with `slotBytes` at most 1 GiB together. Default 4096. */
+  /** The most slots, 1 to 32768; with `slotBytes` at most 1 GiB together. Default 2048. */
   readonly maxSlots?: number | undefined;
 }
 
@@ -82,14 +85,14 @@ function chosenBackend(option: unknown): BackendChoice {
 
 function poolSettings(options: PoolOptions, debug: boolean): BufferPoolSettings {
   validateObject(options, 'options.pool');
-  const { slotBytes = 16384, maxSlots = 4096 } = options;
+  const { slotBytes = 32768, maxSlots = 2048 } = options;
   validateInteger(slotBytes, 'options.pool.slotBytes', slotBytesMin, slotBytesMax);
   if (!Number.isInteger(Math.log2(slotBytes))) {
     throw invalidArgumentValue('options.pool.slotBytes', slotBytes, 'must be a power of two');
   }
   const slotsMax = Math.min(Limit.SLOTS_MAX, poolBytesMax / slotBytes);
   validateInteger(maxSlots, 'options.pool.maxSlots', 1, slotsMax);
-  const { minSlots = Math.min(64, maxSlots) } = options;
+  const { minSlots = Math.min(32, maxSlots) } = options;
   validateInteger(minSlots, 'options.pool.minSlots', 1, maxSlots);
   return { slotBytes, minSlots, maxSlots, debug };
 }

@@ -62,10 +62,10 @@ export interface SocketOpenOptions {
 /** What a datagram socket is made of. */
 export interface DatagramSocketOptions {
   /**
-   * Address to receive at, and to send from; port 0 lets the system choose. Default port 0 of `'::'`, which has IPv4 too
-   * unless `ipv6Only`, and of `'0.0.0.0'` where there is no IPv6; with a `remote`, of any address of its family.
+   * Address to receive at, and to send from. Default host `'::'`, which has IPv4 too unless `ipv6Only`, and `'0.0.0.0'` where
+   * there is no IPv6; with a `remote`, any address of its family. Default port 0: the system chooses.
    */
-  readonly local?: IpEndpoint | undefined;
+  readonly local?: { readonly host?: string | undefined; readonly port?: number | undefined } | undefined;
   /** The only peer: nothing else is received, and datagrams are sent to it without an address. */
   readonly remote?: IpEndpoint | undefined;
   /** `IPV6_V6ONLY`: `'::'` takes no IPv4. Default false. */
@@ -150,13 +150,14 @@ export function remoteEndpoint(remote: IpEndpoint, label: string): IpEndpoint {
   return { host, port: validatePort(port, `${label}.port`, 1) };
 }
 
-function localEndpoint(local: IpEndpoint | undefined, remote: IpEndpoint | undefined): IpEndpoint {
-  if (local === undefined) {
-    const ipv4 = remote !== undefined && isIP(remote.host) === 4;
-    return { host: ipv4 ? '0.0.0.0' : '::', port: 0 };
-  }
+function localEndpoint(
+  local: DatagramSocketOptions['local'] = {},
+  remote: IpEndpoint | undefined,
+): IpEndpoint {
   validateObject(local, 'options.local');
-  const checked = checkedEndpoint(local, 'options.local');
+  const anyHost = remote !== undefined && isIP(remote.host) === 4 ? '0.0.0.0' : '::';
+  const { host = anyHost, port = 0 } = local;
+  const checked = checkedEndpoint({ host, port }, 'options.local');
   if (remote !== undefined) requireSameFamily(checked, remote);
   return checked;
 }

@@ -106,6 +106,28 @@ describe.each(pairs)('a channel over %s', (_name, makePair) => {
     await peer.seen('close');
   });
 
+  it('hands on thousands of small chunks as a few pieces, in order', async () => {
+    const pieces: number[] = [];
+    const parts: string[] = [];
+    const sink = new Duplex({
+      read() {},
+      write(chunk: Buffer, _encoding, done) {
+        pieces.push(chunk.byteLength);
+        parts.push(chunk.toString());
+        done();
+      },
+    });
+    const channel = fromDuplex(sink);
+    const own = record(channel);
+    const messages = Array.from({ length: 5000 }, (_, index) => `message ${index};`);
+    for (const message of messages) channel.write(bytes(message));
+    await new Promise<void>((resolve) => channel.write(bytes('last'), () => resolve()));
+    expect(parts.join('')).toBe(`${messages.join('')}last`);
+    expect(pieces.length).toBeLessThanOrEqual(4);
+    channel.abort();
+    await own.seen('close');
+  });
+
   it('pauses exactly, and delivers the end after the pause', async () => {
     const [left, right] = await channels();
     const peer = record(right);
@@ -171,7 +193,7 @@ describe('fromDuplex', () => {
       remotePort: accepted.localPort,
       family: 'IPv4',
     });
-    const duplex = new Connection(channel).toDuplex() as Socket;
+    const duplex = new Connection(channel).toDuplex();
     expect(duplex.remoteAddress).toBe('127.0.0.1');
     expect(duplex.remoteFamily).toBe('IPv4');
     expect(duplex.setNoDelay(true).setKeepAlive(true, 1000).ref().unref()).toBe(duplex);

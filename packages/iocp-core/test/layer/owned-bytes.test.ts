@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { copyToArena, ownBytes } from '../../src/layer/index.js';
+import { appendInArena, copyToArena, ownBytes } from '../../src/layer/owned-bytes.js';
 import { LentSlots } from './pipe-channel.js';
 import { bytes, text } from './recorder.js';
 
@@ -28,5 +28,18 @@ describe('own bytes', () => {
     const copy = copyToArena(new Uint8Array(40_000).fill(7));
     expect(copy.buffer.byteLength).toBe(40_000);
     expect(copy.every((each) => each === 7)).toBe(true);
+  });
+
+  it('puts a copy right behind the newest one, and only there', () => {
+    const first = copyToArena(bytes('one'));
+    const both = appendInArena(first, bytes(', two'));
+    expect(both === null ? '' : text(both)).toBe('one, two');
+    expect(text(first)).toBe('one');
+    expect(appendInArena(first, bytes('no'))).toBeNull();
+    expect(appendInArena(bytes('elsewhere'), bytes('no'))).toBeNull();
+    const next = copyToArena(bytes('next'));
+    expect(next.byteOffset % 8).toBe(0);
+    expect(both === null ? '' : text(both)).toBe('one, two');
+    expect(appendInArena(next, new Uint8Array(next.buffer.byteLength))).toBeNull();
   });
 });

@@ -98,9 +98,12 @@ describe('openDatagram', () => {
     const port = openPort();
     DatagramDevice.withoutIpv6 = true;
     await port.openDatagram();
-    expect(DatagramDevice.opened.map(({ family, local }) => [family, local.host])).toEqual([
-      ['ipv6', '::'],
-      ['ipv4', '0.0.0.0'],
+    await port.openDatagram({ local: { port: 53 } });
+    expect(DatagramDevice.opened.map(({ family, local }) => [family, local])).toEqual([
+      ['ipv6', { host: '::', port: 0 }],
+      ['ipv4', { host: '0.0.0.0', port: 0 }],
+      ['ipv6', { host: '::', port: 53 }],
+      ['ipv4', { host: '0.0.0.0', port: 53 }],
     ]);
     for (const options of [{ ipv6Only: true }, { local: any }, { remote: remote6 }]) {
       await expect(port.openDatagram(options)).rejects.toMatchObject({ code: 'EAFNOSUPPORT' });
@@ -112,7 +115,7 @@ describe('openDatagram', () => {
     [{ local: '::' }, 'ERR_INVALID_ARG_TYPE', 'options.local'],
     [{ local: { host: 'localhost', port: 0 } }, 'ERR_INVALID_ARG_VALUE', 'options.local.host'],
     [{ local: { host: '::', port: -1 } }, 'ERR_SOCKET_BAD_PORT', 'options.local.port'],
-    [{ local: { host: '::' } }, 'ERR_SOCKET_BAD_PORT', 'options.local.port'],
+    [{ local: { host: 1 } }, 'ERR_INVALID_ARG_TYPE', 'options.local.host'],
     [{ remote: null }, 'ERR_INVALID_ARG_TYPE', 'options.remote'],
     [{ remote: { host: 'example.org', port: 1 } }, 'ERR_INVALID_ARG_VALUE', 'options.remote.host'],
     [{ remote: { host: '::1', port: 0 } }, 'ERR_SOCKET_BAD_PORT', 'options.remote.port'],

@@ -30,8 +30,8 @@ function driverOptions(options: PortOptions): NativePortOptions {
 describe('options', () => {
   test('have defaults', () => {
     const options = driverOptions({});
-    expect(options).toMatchObject({ backend: 'auto', entries: 1024, slotBytes: 16384, slots: 4096 });
-    expect(options.pool.length).toBe(16384 * 4096 + 4096);
+    expect(options).toMatchObject({ backend: 'auto', entries: 1024, slotBytes: 32768, slots: 2048 });
+    expect(options.pool.length).toBe(32768 * 2048 + 4096);
     expect('faults' in options).toBe(false);
   });
 
@@ -117,7 +117,7 @@ describe('backends', () => {
     const port = open({}, bindingOf(Fallback));
     unsubscribe('iocp.port.fallback', listener);
     unsubscribe('iocp.port.open', listener);
-    expect(port.info).toMatchObject({ backend: 'epoll', rejected, pool: { slotBytes: 16384 } });
+    expect(port.info).toMatchObject({ backend: 'epoll', rejected, pool: { slotBytes: 32768 } });
     expect(messages).toEqual([{ port }, { port, rejected }]);
   });
 });

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { type IpEndpoint, ioError, type Socket as PortSocket, type SocketAddress } from '@iocp/core';
 import { copyToArena, type DatagramBatch, type DatagramReceiver, type IoError } from '@iocp/core/layer';
-import { TargetCache } from '../host.js';
+import { TargetCache } from '../targets.js';
 import type { UdpChannel } from '../udp-channel.js';
 import { ConnectionChanges } from './connection-changes.js';
 import { alreadyConnected, badDescriptor, bufferSizeError, invalid, renamed } from './errors.js';

@@ -54,10 +54,6 @@ std::uint64_t key_of(const Handle& handle) noexcept {
 
 int descriptor_of(const Handle& handle) noexcept { return static_cast<int>(handle.native); }
 
-std::int32_t taken(const Operation& send_to) noexcept {
-  return static_cast<std::int32_t>(send_to.datagrams_taken);
-}
-
 class EpollDriver final : public Driver {
  public:
   EpollDriver(posix::Descriptor epoll, posix::Descriptor signal, const BufferSlots& slots)
@@ -94,7 +90,7 @@ class EpollDriver final : public Driver {
   [[nodiscard]] bool send_some(Operation& operation);
   void refuse(Operation& operation, std::int32_t error);
   void await_room(Operation& operation);
-  void finish_send_to(Operation& operation, std::int32_t result);
+  void finish_send_to(Operation& operation);
   [[nodiscard]] std::int32_t change_interest(Handle& handle, std::uint32_t interest);
   [[nodiscard]] bool ensure_nonblocking(Operation& operation);
   void finish(Operation& operation, std::int32_t result);
@@ -243,7 +239,7 @@ void EpollDriver::try_operation(Operation& operation) {
   const std::uint32_t canceled = handle.driver_reader == &operation ? kCancelReader : kCancelWriter;
   const bool ends = (handle.driver_flags & canceled) != 0;
   if (operation.code == OpCode::SendTo) {
-    return ends ? finish_send_to(operation, taken(operation)) : try_send_to(operation);
+    return ends ? finish_send_to(operation) : try_send_to(operation);
   }
   if (ends) return finish(operation, -error_number::kECANCELED);
   switch (operation.code) {
@@ -364,7 +360,7 @@ void EpollDriver::try_send_to(Operation& operation) {
   while (operation.datagrams_settled < handle.outgoing.size()) {
     if (!send_some(operation)) return await_room(operation);
   }
-  finish_send_to(operation, taken(operation));
+  finish_send_to(operation);
 }
 
 /// Sends up to the first datagram that cannot be sent at all, which it refuses. False when the socket's buffer is full.
@@ -403,19 +399,24 @@ void EpollDriver::await_room(Operation& operation) {
   Handle& handle = *operation.handle;
   handle.driver_flags &= ~kWritable;
   if ((handle.driver_flags & kAwaitsRoom) != 0) return;
-  const std::int32_t result = change_interest(handle, kDatagramInterest | EPOLLOUT);
-  if (result != 0) return finish_send_to(operation, result);
-  handle.driver_flags |= kAwaitsRoom;
+  const std::int32_t error = change_interest(handle, kDatagramInterest | EPOLLOUT);
+  if (error == 0) {
+    handle.driver_flags |= kAwaitsRoom;
+    return;
+  }
+  // Nobody would tell of room: what is left cannot be sent, and what was taken must not be forgotten.
+  while (operation.datagrams_settled < handle.outgoing.size()) refuse(operation, error);
+  finish_send_to(operation);
 }
 
-void EpollDriver::finish_send_to(Operation& operation, std::int32_t result) {
+void EpollDriver::finish_send_to(Operation& operation) {
   Handle& handle = *operation.handle;
   // Should it fail there are more reports than needed, and that is all. The next SendTo has to find out for itself.
   if ((handle.driver_flags & kAwaitsRoom) != 0 && change_interest(handle, kDatagramInterest) == 0) {
     handle.driver_flags &= ~kAwaitsRoom;
   }
   handle.driver_flags |= kWritable;
-  finish(operation, result);
+  finish(operation, static_cast<std::int32_t>(operation.datagrams_taken));
 }
 
 std::int32_t EpollDriver::change_interest(Handle& handle, std::uint32_t interest) {

@@ -34,7 +34,8 @@ export function socketOfDescriptor(fd: number): Socket {
 function requireSocket(fd: number): void {
   let isSocket: boolean;
   try {
-    isSocket = fstatSync(fd).isSocket();
+    // With `bigint`: without it, Node.js 20 no longer sees through symbolic links in imports afterwards.
+    isSocket = fstatSync(fd, { bigint: true }).isSocket();
   } catch (error) {
     throw Object.assign(new Error('fstat'), { errno: -resultOf(error), syscall: 'fstat' });
   }

@@ -7,6 +7,9 @@ import { execFileSync } from 'node:child_process';
  */
 const newestVersions = { GLIBC: '2.28', GLIBCXX: '3.4.21', CXXABI: '1.3.9', GCC: '3.4' };
 
+/** Libraries that Node.js asks for itself. */
+const linuxLibraries = /^(lib(c|dl|gcc_s|m|pthread|stdc\+\+)\.so\.\d|ld-linux-.*)$/;
+
 /** Libraries of every Windows that Node.js runs on; node.exe is the program that loads the addon. */
 const windowsLibraries = new Set([
   'iphlpapi.dll',
@@ -35,8 +38,15 @@ function isNewer(version, limit) {
   return false;
 }
 
-/** Symbols of a Linux binary that are newer than those Node.js asks for, for example "pthread_create@GLIBC_2.34". */
-export function tooNewSymbols(file) {
+/** What a binary for the target asks for and not every system has that Node.js runs on: symbols and libraries. */
+export function missingOnSomeSystems(target, file) {
+  return target.startsWith('win32-')
+    ? unknownDlls(file)
+    : [...unknownLibraries(file), ...tooNewSymbols(file)];
+}
+
+/** Symbols that are newer than those Node.js asks for, for example "pthread_create@GLIBC_2.34". */
+function tooNewSymbols(file) {
   const listing = read('readelf', ['--dyn-syms', '--wide', file]);
   const symbols = new Set();
   for (const [, symbol, library, version] of listing.matchAll(/\bUND (\w+)@+([A-Z]+)_(\S+)/g)) {
@@ -46,8 +56,13 @@ export function tooNewSymbols(file) {
   return [...symbols];
 }
 
-/** Libraries that a Windows binary loads and that are not part of every Windows. */
-export function unknownLibraries(file) {
+function unknownLibraries(file) {
+  const listing = read('readelf', ['--dynamic', '--wide', file]);
+  const names = [...listing.matchAll(/\(NEEDED\).*\[(\S+)\]/g)].map(([, name]) => name);
+  return names.filter((name) => !linuxLibraries.test(name));
+}
+
+function unknownDlls(file) {
   const listing = read('x86_64-w64-mingw32-objdump', ['--private-headers', file]);
   const names = [...listing.matchAll(/^\s*DLL Name: (\S+)/gim)].map(([, name]) => name);
   return names.filter((name) => !windowsLibraries.has(name.toLowerCase()));

@@ -1,7 +1,7 @@
 // What a build from source needs on the machine. Node built-ins only: this runs before anything is installed.
 import { accessSync, constants } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
-import { crossTarget, hasNativeBackend, hostTarget } from './native-target.mjs';
+import { crossTarget, hasNativeBackend, hostTarget } from './targets.mjs';
 
 const executableSuffixes = process.platform === 'win32' ? ['.exe', '.cmd', '.bat'] : [''];
 
@@ -22,8 +22,8 @@ function isOnPath(program) {
 }
 
 /**
- * One line per missing tool, each saying what to install; empty when the addon can be built.
- * @param target what to build for; nothing is missing where there is no native backend to build
+ * One line per missing tool, each saying what to install; empty when addons can be built.
+ * @param target what to build for; nothing is missing where there is nothing native to build
  * @param emulated whether what is built has to run here too
  */
 export function missingBuildTools(target = hostTarget, emulated = false) {

@@ -7,8 +7,13 @@
 
 namespace {
 
+/// What is called besides the Node-API.
+constexpr std::initializer_list<const char*> kSymbols = {
+#include "node_symbols.inc"
+};
+
 /// The module of this process that holds Node.js: the program itself, whatever its name, or the library in a program
-/// that embeds Node.js. Null when there is none; the call that asked for it then fails as for any missing library.
+/// that embeds Node.js. Null when there is none.
 HMODULE find_node() noexcept {
   for (const char* name : {static_cast<const char*>(nullptr), "libnode.dll", "node.dll"}) {
     const HMODULE module = GetModuleHandleA(name);
@@ -22,7 +27,21 @@ FARPROC WINAPI use_running_node(unsigned event, PDelayLoadInfo info) {
   return reinterpret_cast<FARPROC>(find_node());
 }
 
+bool exports_all(HMODULE node) noexcept {
+  for (const char* symbol : kSymbols) {
+    if (GetProcAddress(node, symbol) == nullptr) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 /// Asked by the linker's delay loading before it loads node.exe by name, which would start a second copy of it or fail.
 decltype(__pfnDliNotifyHook2) __pfnDliNotifyHook2 = use_running_node;
+
+/// A symbol that the program does not export would end it when it is first called; this way the addon does not load.
+BOOL WINAPI DllMain(HINSTANCE /*self*/, DWORD reason, LPVOID /*reserved*/) {
+  if (reason != DLL_PROCESS_ATTACH) return TRUE;
+  const HMODULE node = find_node();
+  return node != nullptr && exports_all(node) ? TRUE : FALSE;
+}

@@ -1,4 +1,4 @@
-import { onAbort } from '@iocp/core/layer';
+import { onAbort } from './signal.js';
 
 interface Waiter<T> {
   resolve(value: T | null): void;
@@ -6,17 +6,19 @@ interface Waiter<T> {
   stopListening(): void;
 }
 
-/** What was accepted and who waits for it. Cancelling a wait loses nothing. */
+/** What a listener has accepted, and who waits for it. Cancelling a wait loses nothing. For transports and servers. */
 export class AcceptQueue<T> {
   readonly #items: T[] = [];
   readonly #waiters = new Set<Waiter<T>>();
   #closed = false;
   #failure: Error | null = null;
 
+  /** What waits to be taken. */
   get length(): number {
     return this.#items.length;
   }
 
+  /** Gives it to whoever has waited longest, or keeps it. */
   push(item: T): void {
     for (const waiter of this.#waiters) {
       this.#forget(waiter);

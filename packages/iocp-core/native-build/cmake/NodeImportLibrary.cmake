@@ -1,15 +1,22 @@
 # Windows: what the addon takes from Node.js is bound when it is first called, to the program that runs
-# (native/bridge/win_delay_load.cc), so that node.exe may have another name. Makes the target node_import, which holds
-# the Node-API and the functions of libuv named in node_symbols.def.
+# (addon/win_delay_load.cc), so that node.exe may have another name. Makes the target node_import, and node_symbols.inc in
+# the build folder: the names in `symbols` as C++ strings.
 #   node_api_def  the list of the Node-API, from node-api-headers
-function(iocp_add_node_import node_api_def)
-  set(symbols "${CMAKE_CURRENT_SOURCE_DIR}/cmake/node_symbols.def")
+#   symbols       a file with further functions that node.exe exports, one on each line; empty: there are none
+function(iocp_add_node_import node_api_def symbols)
   set(def "${CMAKE_CURRENT_BINARY_DIR}/node.def")
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${symbols}")
   file(READ "${node_api_def}" node_api)
-  file(READ "${symbols}" uv)
+  set(further "")
+  if(symbols)
+    get_filename_component(symbols "${symbols}" ABSOLUTE)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${symbols}")
+    file(READ "${symbols}" further)
+  endif()
   # The list of the Node-API does not end with a newline.
-  file(WRITE "${def}" "${node_api}\n${uv}")
+  file(WRITE "${def}" "${node_api}\n${further}")
+
+  string(REGEX REPLACE "([A-Za-z0-9_]+)" "\"\\1\"," names "${further}")
+  file(GENERATE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/node_symbols.inc" CONTENT "${names}")
 
   add_library(node_import INTERFACE)
   if(MSVC)

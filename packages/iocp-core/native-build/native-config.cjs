@@ -1,15 +1,17 @@
-// Tells CMake, as NAME=VALUE lines, where the headers are: those of the running Node.js (uv.h), node-api-headers (and
-// its list of the Node-API) and node-addon-api. What is missing is said in one line on stderr, and the exit code is 1.
+// Tells CMake, as NAME=VALUE lines, where the headers are: those of the running Node.js, node-api-headers (and its list of
+// the Node-API) and node-addon-api. Arguments are the headers of Node.js that have to be there, for example uv.h.
+// What is missing is said in one line on stderr, and the exit code is 1.
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
 const version = process.versions.node;
 const env = process.env;
+const needed = process.argv.slice(2);
 
 class Missing extends Error {}
 
-/** Folders that may hold node_version.h and uv.h, with the reason for looking there; most explicit first. */
+/** Folders that may hold the headers, with the reason for looking there; most explicit first. */
 function headerCandidates() {
   const candidates = [];
   const add = (source, ...parts) => {
@@ -33,10 +35,10 @@ function headerCandidates() {
   return candidates;
 }
 
-/** The major version a folder of headers is for, or 0 when it holds none, or none that include uv.h. */
+/** The major version a folder of headers is for, or 0 when it holds none, or not those that are needed. */
 function headersMajor(dir) {
   try {
-    fs.accessSync(path.join(dir, 'uv.h'));
+    for (const header of needed) fs.accessSync(path.join(dir, header));
     const text = fs.readFileSync(path.join(dir, 'node_version.h'), 'utf8');
     return Number(/^#define NODE_MAJOR_VERSION (\d+)/m.exec(text)?.[1] ?? 0);
   } catch {
@@ -44,7 +46,7 @@ function headersMajor(dir) {
   }
 }
 
-/** Headers of the running major version when there are any; else whatever was found, as uv's ABI is stable in 1.x. */
+/** Headers of the running major version when there are any; else whatever was found: the ABI of what we use is stable. */
 function findNodeHeaders() {
   const found = headerCandidates()
     .map((candidate) => ({ ...candidate, major: headersMajor(candidate.dir) }))
@@ -53,7 +55,7 @@ function findNodeHeaders() {
   const best = found.find((candidate) => candidate.major === running) ?? found[0];
   if (best === undefined) {
     throw new Missing(
-      `The headers of Node.js ${version} (uv.h) were not found: run "npx node-gyp install", or set NODE_HEADERS_DIR to the folder that holds uv.h, and build again.`,
+      `The headers of Node.js ${version} (${needed}) were not found: run "npx node-gyp install", or set NODE_HEADERS_DIR to the folder that holds them, and build again.`,
     );
   }
   return best;

@@ -1,9 +1,9 @@
-// What the addon is built for, named as Node.js names it: <platform>-<arch>. Node built-ins only.
+// What addons are built for, named as Node.js names it: <platform>-<arch>. Node built-ins only.
 
 /** The system this runs on. */
 export const hostTarget = `${process.platform}-${process.arch}`;
 
-/** The systems whose binaries are published with the package. */
+/** The systems whose binaries are published. */
 export const prebuiltTargets = ['linux-x64', 'linux-arm64', 'win32-x64'];
 
 /** What a build for another system than this one takes; cmake/<target>.cmake names the compiler to CMake. */
@@ -14,22 +14,6 @@ const crossTargets = {
       program: 'qemu-aarch64',
       debian: 'qemu-user',
       arguments: ['-L', '/usr/aarch64-linux-gnu'],
-      // IP_BIND_ADDRESS_NO_PORT, SO_MEMINFO and most options for datagrams are unknown to it, options that are texts are
-      // refused, TCP_INFO is cut short, and the error queue has no errors.
-      leavesOut: [
-        'net: an open socket knows its way',
-        'net: options of Linux are set and read',
-        'net: tcp_info has numbers',
-        'net: UDP options ',
-        'net: a multicast interface is chosen',
-        'net: members ',
-        'net: IPv6 groups are joined and left',
-        'net: wrong memberships are refused',
-        'net: who is no member does not leave',
-        'net: the network answers ',
-        'net: the machine answers itself',
-        'net: dropped datagrams are counted',
-      ],
     },
   },
   'win32-x64': {
@@ -38,15 +22,13 @@ const crossTargets = {
       program: 'wine',
       debian: 'wine wine64',
       arguments: [],
-      // It binds datagram sockets to addresses that the machine does not have, and their port is lost with the connection.
-      leavesOut: ['net: a UDP socket at foreign addresses is refused', 'net: a UDP socket is disconnected'],
     },
   },
 };
 
 export const crossTargetNames = Object.keys(crossTargets);
 
-/** Whether there is a native backend for the system; where there is none, the backend in JavaScript serves. */
+/** Whether there is native code for the system; where there is none, what is in JavaScript serves. */
 export function hasNativeBackend(target) {
   return target.startsWith('linux-') || target.startsWith('win32-');
 }
