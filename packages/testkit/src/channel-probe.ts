@@ -1,10 +1,9 @@
 /** A receiver that records what a channel does and holds it to the contract while a test drives it. */
 
-import assert from 'node:assert/strict';
 import type { Channel, Receiver } from '@iocp/core/layer';
 import { concatenate } from './chunkings.js';
-import { ConditionWaits } from './condition-waits.js';
-import { codeOf, describeError, Transcript } from './transcript.js';
+import { ContractProbe, type ContractProbeOptions } from './contract-probe.js';
+import { codeOf, describeError } from './transcript.js';
 
 /** Codes of writes that were never queued. */
 const refusals = new Set(['ERR_CHANNEL_ENDED', 'ERR_CHANNEL_CLOSED', 'ERR_CHANNEL_OVERFLOW']);
@@ -22,13 +21,9 @@ export interface ProbeWrite {
   readonly error: Error | null | undefined;
 }
 
-export interface ProbeOptions {
-  /** Who this is, in messages. */
-  readonly name?: string;
+export interface ProbeOptions extends ContractProbeOptions {
   /** Called inside `onData`, with the lent bytes, after they were recorded. */
   readonly onData?: (bytes: Uint8Array, probe: ChannelProbe) => void;
-  /** Longest wait of `until` and its kin. Default 10 s. */
-  readonly deadlineMs?: number;
 }
 
 /**
@@ -36,10 +31,8 @@ export interface ProbeOptions {
  * through the probe (`write`, `pause`, …) let it check more than it could as a mere receiver.
  * Call `verify()` at the end: it throws when the contract was broken.
  */
-export class ChannelProbe implements Receiver<Uint8Array> {
+export class ChannelProbe extends ContractProbe implements Receiver<Uint8Array> {
   readonly channel: Channel;
-  readonly name: string;
-  readonly transcript = new Transcript();
   /** The chunks that arrived, each a copy. */
   readonly chunks: Uint8Array[] = [];
   /** Numbers of the writes (the first is 0) in the order of their callbacks; refused writes are left out. */
@@ -53,9 +46,6 @@ export class ChannelProbe implements Receiver<Uint8Array> {
   closeError: Error | null | undefined;
 
   readonly #options: ProbeOptions;
-  readonly #violations: string[] = [];
-  readonly #waits: ConditionWaits;
-  #command: string | null = null;
   #attached = false;
   #paused = false;
   #drainOwed = false;
@@ -64,13 +54,9 @@ export class ChannelProbe implements Receiver<Uint8Array> {
   #unsettled = 0;
 
   constructor(channel: Channel, options: ProbeOptions = {}) {
+    super(options);
     this.channel = channel;
-    this.name = options.name ?? 'channel';
     this.#options = options;
-    this.#waits = new ConditionWaits(
-      options.deadlineMs,
-      (what, ms) => `${this.name} is still waiting for ${what} after ${ms} ms\n${this.transcript}`,
-    );
     this.attach();
   }
 
@@ -79,22 +65,22 @@ export class ChannelProbe implements Receiver<Uint8Array> {
   /** Attaches again after `detach`. The constructor has attached already. */
   attach(): void {
     this.#attached = true;
-    this.#run('attach', () => this.channel.attach(this));
+    this.run('attach', () => this.channel.attach(this));
   }
 
   detach(): Uint8Array[] {
     this.#attached = false;
-    return this.#run('detach', () => this.channel.detach());
+    return this.run('detach', () => this.channel.detach());
   }
 
   pause(): void {
     this.#paused = true;
-    this.#run('pause', () => this.channel.pause());
+    this.run('pause', () => this.channel.pause());
   }
 
   resume(): void {
     this.#paused = false;
-    this.#run('resume', () => this.channel.resume());
+    this.run('resume', () => this.channel.resume());
   }
 
   write(chunks: Uint8Array | readonly Uint8Array[]): ProbeWrite {
@@ -114,16 +100,16 @@ export class ChannelProbe implements Receiver<Uint8Array> {
       error: undefined as Error | null | undefined,
     };
     this.#unsettled++;
-    write.belowHighWaterMark = this.#run(`write ${byteCount} bytes`, () =>
+    write.belowHighWaterMark = this.run(`write ${byteCount} bytes`, () =>
       this.channel.write(chunks, (error) => {
         this.#note(`done of write ${index}: ${describeError(error)}`, true);
-        if (write.settled) return this.#breach(`the callback of write ${index} was called twice`);
+        if (write.settled) return this.breach(`the callback of write ${index} was called twice`);
         write.settled = true;
         write.error = error;
         this.#unsettled--;
         this.#recordSettled(index, byteCount, error);
         settle(error);
-        this.#wake();
+        this.wake();
       }),
     );
     if (!write.belowHighWaterMark && !this.#endedByUs && !this.channel.closed) this.#drainOwed = true;
@@ -147,59 +133,59 @@ export class ChannelProbe implements Receiver<Uint8Array> {
   }
 
   cork(): void {
-    this.#run('cork', () => this.channel.cork());
+    this.run('cork', () => this.channel.cork());
   }
 
   uncork(): void {
-    this.#run('uncork', () => this.channel.uncork());
+    this.run('uncork', () => this.channel.uncork());
   }
 
   end(): void {
     this.#endedByUs = true;
-    this.#run('end', () => this.channel.end());
+    this.run('end', () => this.channel.end());
   }
 
   abort(reason?: Error): void {
-    this.#run('abort', () => this.channel.abort(reason));
+    this.run('abort', () => this.channel.abort(reason));
   }
 
   // Events
 
   onData(data: Uint8Array): void {
-    this.#note(`data, ${data.byteLength} bytes`, this.#command === 'attach' || this.#command === 'resume');
-    if (this.#paused) this.#breach('onData while paused');
-    if (this.endCount > 0) this.#breach('onData after onEnd');
-    if (data.byteLength === 0) this.#breach('onData without data');
+    this.#note(`data, ${data.byteLength} bytes`, this.command === 'attach' || this.command === 'resume');
+    if (this.#paused) this.breach('onData while paused');
+    if (this.endCount > 0) this.breach('onData after onEnd');
+    if (data.byteLength === 0) this.breach('onData without data');
     this.chunks.push(new Uint8Array(data));
     this.bytesReceived += data.byteLength;
     try {
       this.#options.onData?.(data, this);
     } finally {
-      this.#wake();
+      this.wake();
     }
   }
 
   onEnd(): void {
-    this.#note('end', this.#command !== null);
-    if (this.endCount++ > 0) this.#breach('onEnd twice');
-    this.#wake();
+    this.#note('end', this.command !== null);
+    if (this.endCount++ > 0) this.breach('onEnd twice');
+    this.wake();
   }
 
   onDrain(): void {
     this.#note('drain', true);
     this.drainCount++;
-    if (!this.#drainOwed) this.#breach('onDrain without a write that returned false');
+    if (!this.#drainOwed) this.breach('onDrain without a write that returned false');
     this.#drainOwed = false;
-    this.#wake();
+    this.wake();
   }
 
   onClose(error: Error | null): void {
     this.#note(`close: ${describeError(error)}`, true);
-    if (this.closeCount++ > 0) this.#breach('onClose twice');
-    if (this.#unsettled > 0) this.#breach(`onClose before ${this.#unsettled} write callbacks`);
-    if (!this.channel.closed) this.#breach('onClose while closed is false');
+    if (this.closeCount++ > 0) this.breach('onClose twice');
+    if (this.#unsettled > 0) this.breach(`onClose before ${this.#unsettled} write callbacks`);
+    if (!this.channel.closed) this.breach('onClose while closed is false');
     this.closeError = error;
-    this.#wake();
+    this.wake();
   }
 
   // Findings
@@ -222,20 +208,6 @@ export class ChannelProbe implements Receiver<Uint8Array> {
     return concatenate(this.chunks);
   }
 
-  /** Throws when the channel has broken the contract, with all that happened. */
-  verify(): void {
-    if (this.#violations.length === 0) return;
-    assert.fail(`${this.name} broke the contract: ${this.#violations.join('; ')}\n${this.transcript}`);
-  }
-
-  /**
-   * Resolves when the condition holds; it is looked at after each event of this channel.
-   * @param what completes the sentence "still waiting for …".
-   */
-  until(what: string, condition: () => boolean): Promise<void> {
-    return this.#waits.until(what, condition);
-  }
-
   /** Resolves when at least that many bytes have arrived in all. */
   async untilReceived(byteCount: number): Promise<void> {
     await this.until(`${byteCount} bytes (has ${this.bytesReceived})`, () => this.bytesReceived >= byteCount);
@@ -255,28 +227,17 @@ export class ChannelProbe implements Receiver<Uint8Array> {
     return this.closeError ?? null;
   }
 
-  #run<T>(command: string, body: () => T): T {
-    this.transcript.add(`${this.name}: ${command}`);
-    const outer = this.#command;
-    this.#command = command.split(' ', 1)[0] as string;
-    try {
-      return body();
-    } finally {
-      this.#command = outer;
-    }
-  }
-
   /** @param deferred this event must not come from inside the command that is running. */
   #note(event: string, deferred: boolean): void {
-    this.transcript.add(`${this.name}: ${event}`);
-    if (deferred && this.#command !== null) this.#breach(`${event} came from inside ${this.#command}()`);
+    this.record(event);
+    if (deferred && this.command !== null) this.breach(`${event} came from inside ${this.command}()`);
     if (this.closed) this.#lateEvent(event);
-    if (!this.#attached && !event.startsWith('done')) this.#breach(`${event} after detach`);
+    if (!this.#attached && !event.startsWith('done')) this.breach(`${event} after detach`);
   }
 
   #lateEvent(event: string): void {
     // A write made after the close is refused through its callback; that is the only thing that may come late.
-    if (!event.startsWith('done')) this.#breach(`${event} after onClose`);
+    if (!event.startsWith('done')) this.breach(`${event} after onClose`);
   }
 
   #recordSettled(index: number, byteCount: number, error: Error | null): void {
@@ -284,17 +245,7 @@ export class ChannelProbe implements Receiver<Uint8Array> {
     if (refusals.has(codeOf(error) ?? '')) return;
     if (error === null) this.bytesSettled += byteCount;
     const last = this.settledOrder.at(-1);
-    if (last !== undefined && index < last)
-      this.#breach(`done of write ${index} after done of write ${last}`);
+    if (last !== undefined && index < last) this.breach(`done of write ${index} after done of write ${last}`);
     this.settledOrder.push(index);
-  }
-
-  #breach(what: string): void {
-    this.transcript.add(`${this.name}: BREACH ${what}`);
-    this.#violations.push(what);
-  }
-
-  #wake(): void {
-    this.#waits.check();
   }
 }

@@ -12,6 +12,7 @@ import {
   type Lease,
   lease,
   type Receiver,
+  type WriteMemory,
 } from '@iocp/core/layer';
 import { splitAt, withBitFlipped } from './chunkings.js';
 import { keepBytes } from './kept-bytes.js';
@@ -48,6 +49,7 @@ export interface FaultOptions extends ChannelOptions {
  */
 export class FaultyChannel extends BaseChannel {
   readonly info: ChannelInfo;
+  readonly writeMemory: WriteMemory | undefined;
   readonly seed: number;
   /** What was done to the stream, in order. */
   readonly transcript = new Transcript();
@@ -74,6 +76,7 @@ export class FaultyChannel extends BaseChannel {
     super(options);
     this.seed = (options.seed ?? chooseSeed()) >>> 0;
     this.info = { ...lower.info, protocols: [...lower.info.protocols, 'faulty'] };
+    this.writeMemory = lower.writeMemory;
     this.#lower = lower;
     this.#options = options;
     this.#random = new Random(this.seed);
@@ -202,7 +205,7 @@ export class FaultyChannel extends BaseChannel {
   }
 
   protected override keepChunk(chunk: Uint8Array): void {
-    this.#kept.push(keepBytes(chunk, copyBytesMax));
+    this.#kept.push(keepBytes(chunk));
   }
 
   protected override dropKept(): void {
@@ -270,9 +273,6 @@ export class FaultyChannel extends BaseChannel {
     else if (!inOrder) this.failed(new ChannelError('ERR_CHANNEL_CLOSED', 'The channel below was closed'));
   }
 }
-
-/** Longest chunk that is copied instead of held. */
-const copyBytesMax = 1024;
 
 interface DataPiece {
   readonly bytes: Uint8Array;

@@ -4,6 +4,15 @@
  */
 
 export { captureUncaught } from './capture-uncaught.js';
+export type { KeyAlgorithm } from './certificates/keys.js';
+export {
+  type CertificateOptions,
+  type Credentials,
+  makeCertificate,
+} from './certificates/make-certificate.js';
+export { makePfx } from './certificates/make-pfx.js';
+export { makeRevocationList } from './certificates/make-revocation-list.js';
+export { type TestCertificates, testCertificates } from './certificates/test-certificates.js';
 export { ChannelProbe, type ProbeOptions, type ProbeWrite } from './channel-probe.js';
 export {
   byteByByte,
@@ -33,6 +42,42 @@ export {
   type TransportTraits,
   transportSuite,
 } from './conformance/listener.js';
+export { tlsEngineSuite } from './conformance/tls/index.js';
+export { TlsParty } from './conformance/tls/party.js';
+export { TlsConnection, type TlsConnectOptions, TlsScene } from './conformance/tls/scene.js';
+export type {
+  TlsContextOptions,
+  TlsEngineEvents,
+  TlsEngineMaker,
+  TlsEnginePair,
+  TlsEngineSubject,
+  TlsEngineTraits,
+  TlsHandshakeOptions,
+  TlsHello,
+  TlsSubjectFacts,
+  TlsTestContext,
+  TlsVersion,
+} from './conformance/tls/subject.js';
+export type { Carry, WireOptions } from './conformance/tls/wire.js';
+export {
+  binary as binaryFrame,
+  close as closeFrame,
+  type FrameForm,
+  type FrameToSend,
+  more as continuationFrame,
+  ping as pingFrame,
+  text as textFrame,
+} from './conformance/websocket/frame.js';
+export { webSocketSuite } from './conformance/websocket/index.js';
+export { openAsClient as openWebSocketPeer } from './conformance/websocket/opening.js';
+export { type Cut, type Outgoing, type PeerEvent, WebSocketPeer } from './conformance/websocket/peer.js';
+export type {
+  DeflateSetUp,
+  SubjectConnection,
+  SubjectOptions,
+  WebSocketSubject,
+  WebSocketTraits,
+} from './conformance/websocket/subject.js';
 export { type WorkerSubject, workerSuite } from './conformance/worker.js';
 export {
   DatagramProbe,

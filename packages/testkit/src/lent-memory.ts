@@ -37,6 +37,11 @@ export class LentMemory implements LeaseOwner {
     return Buffer.from(this.#buffer, slot * this.#slotBytes, this.#slotBytes);
   }
 
+  /** Some of the bytes, as a Buffer. */
+  view(byteOffset: number, length: number): Buffer<ArrayBuffer> {
+    return Buffer.from(this.#buffer, byteOffset, length);
+  }
+
   retain(byteOffset: number): void {
     this.#count(byteOffset, 1);
   }

@@ -7,6 +7,7 @@ import {
   flushSoon,
   IoError,
   type Lease,
+  type WriteMemory,
 } from '@iocp/core/layer';
 import { keepBytes } from './kept-bytes.js';
 import type { LentMemory } from './lent-memory.js';
@@ -14,8 +15,7 @@ import type { Pipe } from './pipe.js';
 
 /** What a channel tells the network that made it. */
 export interface MemoryChannelOwner {
-  /** Writes of at most that many bytes are copied at once; longer ones are sent from the caller's memory. */
-  readonly copyBytesMax: number;
+  writeMemory(): WriteMemory;
   sendBegan(): void;
   sendSettled(): void;
   closed(channel: MemoryChannel): void;
@@ -61,6 +61,10 @@ export class MemoryChannel extends BaseChannel {
     this.#outgoing.onWritable = () => this.#schedule();
   }
 
+  get writeMemory(): WriteMemory {
+    return this.#owner.writeMemory();
+  }
+
   /** Looks for work in the next turn of the event loop: like a kernel, this medium never answers from inside a call. */
   #schedule(): void {
     if (this.#turn !== null || this.#gone) return;
@@ -87,7 +91,7 @@ export class MemoryChannel extends BaseChannel {
   // Sending
 
   protected override keepChunk(chunk: Uint8Array): void {
-    this.#kept.push(keepBytes(chunk, this.#owner.copyBytesMax));
+    this.#kept.push(keepBytes(chunk));
   }
 
   protected override dropKept(): void {

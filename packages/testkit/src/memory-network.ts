@@ -9,6 +9,7 @@ import {
   type Transport,
 } from '@iocp/core/layer';
 import type { LeakSource, LeakStats } from './leak-check.js';
+import { LentBlocks } from './lent-blocks.js';
 import { LentMemory } from './lent-memory.js';
 import { MemoryChannel, type MemoryChannelOwner } from './memory-channel.js';
 import { Pipe } from './pipe.js';
@@ -21,11 +22,13 @@ export interface MemoryNetworkOptions extends ChannelOptions {
   readonly slotBytes?: number;
   /** Slots of one channel: its quota. When all are held, its receive is parked. Default 16. */
   readonly slotsPerChannel?: number;
-  /** Writes up to this length are copied at once; longer ones are sent from the caller's memory. Default 1024. */
-  readonly copyBytesMax?: number;
   /** Connections that wait for `accept` at most; further `connect`s wait. Default 128. */
   readonly backlog?: number;
 }
+
+/** What layers may fill: blocks of the size of the smallest that ports have, and few enough to run out of them. */
+const blockBytes = 4096;
+const blocksMax = 64;
 
 /** Connections and listeners of one in-memory world. Addresses are any strings. */
 export class MemoryNetwork implements Transport<string>, LeakSource {
@@ -33,12 +36,16 @@ export class MemoryNetwork implements Transport<string>, LeakSource {
   readonly #listeners = new Map<string, MemoryListener>();
   readonly #open = new Map<MemoryChannel, LentMemory>();
   #sends = 0;
+  #blocks: LentBlocks | null = null;
   readonly #owner: MemoryChannelOwner;
 
   constructor(options: MemoryNetworkOptions = {}) {
     this.#options = options;
     this.#owner = {
-      copyBytesMax: options.copyBytesMax ?? 1024,
+      writeMemory: () => {
+        this.#blocks ??= new LentBlocks(blockBytes, blocksMax);
+        return this.#blocks;
+      },
       sendBegan: () => void this.#sends++,
       sendSettled: () => void this.#sends--,
       closed: (channel) => this.#forget(channel),
@@ -47,7 +54,7 @@ export class MemoryNetwork implements Transport<string>, LeakSource {
 
   /** Open channels and listeners, sends under way, and slots that are held: also those of closed channels. */
   get stats(): LeakStats {
-    let javascript = 0;
+    let javascript = this.#blocks?.blocksHeld ?? 0;
     for (const memory of this.#open.values()) javascript += memory.slotsHeld;
     for (const memory of this.#lingering) javascript += memory.slotsHeld;
     return {

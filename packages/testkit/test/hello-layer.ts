@@ -116,7 +116,7 @@ class HelloChannel extends BaseChannel implements Receiver {
   }
 
   protected override keepChunk(chunk: Uint8Array): void {
-    this.#kept.push(keepBytes(chunk, 1024));
+    this.#kept.push(keepBytes(chunk));
   }
 
   protected override dropKept(): void {

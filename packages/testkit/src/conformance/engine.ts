@@ -89,9 +89,9 @@ function outcome<Event>(subject: EngineSubject<Event>, parts: readonly Uint8Arra
   }
 }
 
-/** Fails unless the error has a code: an `E…` of the system or an `ERR_…` of ours. */
+/** Fails unless the error has a code: an `E…` of the system, an `ERR_…` of ours, a name of OpenSSL's as Node.js has them. */
 export function assertCoded(error: unknown): void {
   const code = codeOf(error);
-  if (code !== undefined && /^(E[A-Z0-9]+|ERR_[A-Z0-9_]+)$/.test(code)) return;
+  if (code !== undefined && /^[A-Z][A-Z0-9]*([_/][A-Z0-9]+)*$/.test(code)) return;
   assert.fail(`An error without a code came out: ${error instanceof Error ? error.stack : String(error)}`);
 }

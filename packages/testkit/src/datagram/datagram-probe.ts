@@ -9,8 +9,8 @@ import {
   type DatagramReceiver,
   type DatagramSendOptions,
 } from '@iocp/core/layer';
-import { ConditionWaits } from '../condition-waits.js';
-import { describeError, Transcript } from '../transcript.js';
+import { ContractProbe, type ContractProbeOptions } from '../contract-probe.js';
+import { describeError } from '../transcript.js';
 import { byteLengthOf, type DatagramData } from './send-arguments.js';
 
 /** A datagram as it arrived, its bytes copied. */
@@ -38,9 +38,7 @@ export interface ProbeDatagram {
   readonly error: Error | null | undefined;
 }
 
-export interface DatagramProbeOptions {
-  /** Who this is, in messages. */
-  readonly name?: string;
+export interface DatagramProbeOptions extends ContractProbeOptions {
   /** Called inside `onDatagrams` for each datagram, with its lent bytes, after it was recorded. */
   readonly onDatagram?: (datagram: Datagram, probe: DatagramProbe) => void;
   /** Called inside `onDatagrams` when the loop over the batch has ended. */
@@ -51,8 +49,6 @@ export interface DatagramProbeOptions {
   readonly onError?: (error: Error, probe: DatagramProbe) => void;
   /** The policy of the channel: what `'block'` refuses was never in the queue. Default `'drop-new'`. */
   readonly overflow?: 'drop-new' | 'drop-old' | 'block' | undefined;
-  /** Longest wait of `until` and its kin. Default 10 s. */
-  readonly deadlineMs?: number;
 }
 
 /**
@@ -60,10 +56,8 @@ export interface DatagramProbeOptions {
  * `pause`, …) let it check more than it could as a mere receiver. Call `verify()` at the end: it throws when the contract
  * was broken.
  */
-export class DatagramProbe implements DatagramReceiver {
+export class DatagramProbe extends ContractProbe implements DatagramReceiver {
   readonly channel: DatagramChannel;
-  readonly name: string;
-  readonly transcript = new Transcript();
   readonly received: ReceivedDatagram[] = [];
   /** Datagrams in each batch, in order. */
   readonly batches: number[] = [];
@@ -75,9 +69,6 @@ export class DatagramProbe implements DatagramReceiver {
   closeError: Error | null | undefined;
 
   readonly #options: DatagramProbeOptions;
-  readonly #violations: string[] = [];
-  readonly #waits: ConditionWaits;
-  #command: string | null = null;
   #attached = false;
   #paused = false;
   #drainOwed = false;
@@ -90,31 +81,27 @@ export class DatagramProbe implements DatagramReceiver {
 
   /** @param attach whether to attach at once. Default true. */
   constructor(channel: DatagramChannel, options: DatagramProbeOptions = {}, attach = true) {
+    super(options);
     this.channel = channel;
-    this.name = options.name ?? 'channel';
     this.#options = options;
-    this.#waits = new ConditionWaits(
-      options.deadlineMs,
-      (what, ms) => `${this.name} is still waiting for ${what} after ${ms} ms\n${this.transcript}`,
-    );
     if (attach) this.attach();
   }
 
   // Commands
 
   attach(): void {
-    this.#run('attach', () => this.channel.attach(this));
+    this.run('attach', () => this.channel.attach(this));
     this.#attached = true;
   }
 
   pause(): void {
     this.#paused = true;
-    this.#run('pause', () => this.channel.pause());
+    this.run('pause', () => this.channel.pause());
   }
 
   resume(): void {
     this.#paused = false;
-    this.#run('resume', () => this.channel.resume());
+    this.run('resume', () => this.channel.resume());
   }
 
   /** Sends and watches the callback. */
@@ -133,7 +120,7 @@ export class DatagramProbe implements DatagramReceiver {
   /** Sends without a callback, so that an error is told to `onError`. */
   sendUnwatched(data: DatagramData, to?: DatagramAddress, options?: DatagramSendOptions): boolean {
     const byteCount = byteLengthOf(data);
-    const taken = this.#run(`send ${byteCount} bytes`, () => this.channel.send(data, to, options));
+    const taken = this.run(`send ${byteCount} bytes`, () => this.channel.send(data, to, options));
     this.#countGiven(taken);
     return taken;
   }
@@ -154,15 +141,15 @@ export class DatagramProbe implements DatagramReceiver {
     let isLate = false;
     let isBlocked = false;
     this.#unsettled++;
-    datagram.taken = this.#run(`send ${byteCount} bytes`, () =>
+    datagram.taken = this.run(`send ${byteCount} bytes`, () =>
       send((error) => {
         this.#note(`done of ${index}: ${describeError(error)}`);
-        if (datagram.settled) return this.#breach(`done of ${index} was called twice`);
-        if (isBlocked) return this.#breach(`done of ${index} was called though it was not taken`);
+        if (datagram.settled) return this.breach(`done of ${index} was called twice`);
+        if (isBlocked) return this.breach(`done of ${index} was called though it was not taken`);
         datagram.settled = true;
         datagram.error = error;
         if (!isLate) this.#unsettled--;
-        this.#wake();
+        this.wake();
       }),
     );
     isLate = !datagram.taken && (this.#closing || this.channel.closed);
@@ -180,12 +167,12 @@ export class DatagramProbe implements DatagramReceiver {
 
   close(): void {
     this.#closing = true;
-    this.#run('close', () => this.channel.close());
+    this.run('close', () => this.channel.close());
   }
 
   abort(reason?: Error): void {
     this.#closing = true;
-    this.#run('abort', () => this.channel.abort(reason));
+    this.run('abort', () => this.channel.abort(reason));
   }
 
   // Events
@@ -193,8 +180,8 @@ export class DatagramProbe implements DatagramReceiver {
   onDatagrams(batch: DatagramBatch): void {
     const { length } = batch;
     this.#note(`${length} datagrams`);
-    if (this.#paused) this.#breach('onDatagrams while paused');
-    if (length === 0) this.#breach('onDatagrams without a datagram');
+    if (this.#paused) this.breach('onDatagrams while paused');
+    if (length === 0) this.breach('onDatagrams without a datagram');
     this.batches.push(length);
     try {
       let first: Datagram | undefined;
@@ -202,22 +189,22 @@ export class DatagramProbe implements DatagramReceiver {
       for (const datagram of batch) {
         count++;
         first ??= datagram;
-        if (datagram !== first) this.#breach('a batch made more than one object');
-        this.#record(datagram);
+        if (datagram !== first) this.breach('a batch made more than one object');
+        this.#keep(datagram);
         this.#options.onDatagram?.(datagram, this);
       }
-      if (count !== length) this.#breach(`a batch of ${length} gave ${count} datagrams`);
+      if (count !== length) this.breach(`a batch of ${length} gave ${count} datagrams`);
       this.#options.onBatchEnd?.(this);
     } finally {
-      this.#wake();
+      this.wake();
     }
   }
 
-  #record(datagram: Datagram): void {
+  #keep(datagram: Datagram): void {
     const { peer, address, port, family, truncated, tos, ttl, localAddress, interfaceIndex } = datagram;
     const data = new Uint8Array(datagram.data);
     if (address !== peer.address || port !== peer.port || family !== peer.family) {
-      this.#breach(`the datagram of ${address} port ${port} (${family}) has the peer ${peer}`);
+      this.breach(`the datagram of ${address} port ${port} (${family}) has the peer ${peer}`);
     }
     const received = { data, peer, address, port, family, truncated, tos, ttl, localAddress, interfaceIndex };
     this.received.push(received);
@@ -228,12 +215,12 @@ export class DatagramProbe implements DatagramReceiver {
   onDrain(): void {
     this.#note('drain');
     this.drainCount++;
-    if (!this.#drainOwed) this.#breach('onDrain without a send that was refused');
+    if (!this.#drainOwed) this.breach('onDrain without a send that was refused');
     this.#drainOwed = false;
     try {
       this.#options.onDrain?.(this);
     } finally {
-      this.#wake();
+      this.wake();
     }
   }
 
@@ -243,18 +230,18 @@ export class DatagramProbe implements DatagramReceiver {
     try {
       this.#options.onError?.(error, this);
     } finally {
-      this.#wake();
+      this.wake();
     }
   }
 
   onClose(error: Error | null): void {
     this.#note(`close: ${describeError(error)}`);
-    if (this.closeCount++ > 0) this.#breach('onClose twice');
-    if (this.#unsettled > 0) this.#breach(`onClose before ${this.#unsettled} callbacks`);
-    if (!this.channel.closed) this.#breach('onClose while closed is false');
-    if (this.channel.stats.queued !== 0) this.#breach(`onClose with ${this.channel.stats.queued} queued`);
+    if (this.closeCount++ > 0) this.breach('onClose twice');
+    if (this.#unsettled > 0) this.breach(`onClose before ${this.#unsettled} callbacks`);
+    if (!this.channel.closed) this.breach('onClose while closed is false');
+    if (this.channel.stats.queued !== 0) this.breach(`onClose with ${this.channel.stats.queued} queued`);
     this.closeError = error;
-    this.#wake();
+    this.wake();
   }
 
   // Findings
@@ -275,10 +262,9 @@ export class DatagramProbe implements DatagramReceiver {
   }
 
   /** Throws when the contract was broken or the counts do not add up, with all that happened. */
-  verify(): void {
+  override verify(): void {
     this.#checkStats();
-    if (this.#violations.length === 0) return;
-    assert.fail(`${this.name} broke the contract: ${this.#violations.join('; ')}\n${this.transcript}`);
+    super.verify();
   }
 
   #checkStats(): void {
@@ -286,27 +272,19 @@ export class DatagramProbe implements DatagramReceiver {
     const { sent, droppedQueueFull, droppedClosed, sendErrors, queued } = stats;
     const sum = sent + droppedQueueFull + droppedClosed + sendErrors + queued;
     if (sum !== this.#given) {
-      this.#breach(
+      this.breach(
         `${this.#given} datagrams were given, and ${sum} counted: ${sent} sent, ${droppedQueueFull} dropped full, ` +
           `${droppedClosed} dropped closed, ${sendErrors} errors, ${queued} queued`,
       );
     }
     const [counted, recorded] = [stats.received, this.received.length];
-    if (counted !== recorded) this.#breach(`${recorded} datagrams arrived, and ${counted} were counted`);
+    if (counted !== recorded) this.breach(`${recorded} datagrams arrived, and ${counted} were counted`);
     if (stats.receivedBytes !== this.receivedBytes) {
-      this.#breach(`${this.receivedBytes} bytes arrived, and ${stats.receivedBytes} were counted`);
+      this.breach(`${this.receivedBytes} bytes arrived, and ${stats.receivedBytes} were counted`);
     }
     if (stats.truncated !== this.#truncated) {
-      this.#breach(`${this.#truncated} arrived cut, and ${stats.truncated} were counted`);
+      this.breach(`${this.#truncated} arrived cut, and ${stats.truncated} were counted`);
     }
-  }
-
-  /**
-   * Resolves when the condition holds; it is looked at after each event of this channel.
-   * @param what completes the sentence "still waiting for …".
-   */
-  until(what: string, condition: () => boolean): Promise<void> {
-    return this.#waits.until(what, condition);
   }
 
   /** Resolves when at least that many datagrams have arrived in all. */
@@ -325,31 +303,11 @@ export class DatagramProbe implements DatagramReceiver {
     return this.closeError ?? null;
   }
 
-  #run<T>(command: string, body: () => T): T {
-    this.transcript.add(`${this.name}: ${command}`);
-    const outer = this.#command;
-    this.#command = command.split(' ', 1)[0] as string;
-    try {
-      return body();
-    } finally {
-      this.#command = outer;
-    }
-  }
-
   #note(event: string): void {
-    this.transcript.add(`${this.name}: ${event}`);
-    if (this.#command !== null) this.#breach(`${event} came from inside ${this.#command}()`);
+    this.record(event);
+    if (this.command !== null) this.breach(`${event} came from inside ${this.command}()`);
     // A send made after the close is refused through its callback; that is the only thing that may come late.
-    if (this.closed && !event.startsWith('done')) this.#breach(`${event} after onClose`);
-    if (!this.#attached && !event.startsWith('done')) this.#breach(`${event} before attach had returned`);
-  }
-
-  #breach(what: string): void {
-    this.transcript.add(`${this.name}: BREACH ${what}`);
-    this.#violations.push(what);
-  }
-
-  #wake(): void {
-    this.#waits.check();
+    if (this.closed && !event.startsWith('done')) this.breach(`${event} after onClose`);
+    if (!this.#attached && !event.startsWith('done')) this.breach(`${event} before attach had returned`);
   }
 }

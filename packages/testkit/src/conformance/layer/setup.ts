@@ -18,6 +18,11 @@ export interface LayerTraits extends ChannelTraits {
   readonly handshake?: boolean;
   /** Code of the upper `onClose` when the lower stream ends in the middle of a message. Null: it is just an end. Default null. */
   readonly truncationCode?: string | null;
+  /**
+   * Whether `end()` also ends the stream below. Where it does not, damage may leave both sides waiting for each other, as a length
+   * that has grown does. Default true.
+   */
+  readonly endsBelow?: boolean;
 }
 
 export async function wrapBoth(

@@ -146,6 +146,9 @@ async function runWithFault(
   for (const byteCount of messageLengths) near?.write(pattern(byteCount));
   near?.end();
   if (far !== null) {
+    if (traits.endsBelow === false && fault.flipBit !== undefined) {
+      void whenQuiet(() => faulty.bytesRead).then(() => near?.abort());
+    }
     await far.untilClosedOrEnded();
     // After a clean end this side ends too, and the close tells how it all went.
     far.end();
