@@ -1,18 +1,24 @@
 // Installs every published package from its tarball into an empty project with npm, and uses them there: as ES modules
-// and as CommonJS, with the native binary and without it, with their types, and the program of @iocp/echo.
+// and as CommonJS, with the native binaries and without them, with their types, and the program of @iocp/echo.
 // It packs with pnpm, so run this through pnpm: "pnpm run check:installs".
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { hasNativeBackend, hostTarget } from '../packages/iocp-core/scripts/native-target.mjs';
+import { hasNativeBackend, hostTarget } from '../packages/iocp-core/native-build/index.mjs';
 import { publishedPackages } from './published-packages.mjs';
-import { corePackage, root } from './steps.mjs';
+import { addons, root } from './steps.mjs';
 
 const folder = mkdtempSync(join(tmpdir(), 'iocp-installs-'));
 const project = join(folder, 'project');
-const binary = join('prebuilds', hostTarget, 'iocp_core.node');
-const installedBinary = join(project, 'node_modules', '@iocp', 'core', binary);
+/** Where the binaries for this system are: as they were built here, and as they are installed. */
+const binaries = Object.entries(addons).map(([name, { folder: source, file }]) => ({
+  built: join(source, 'build', hostTarget, file),
+  installed: join(project, 'node_modules', '@iocp', name, 'prebuilds', hostTarget, file),
+}));
+
+/** Of others, for entries that need them: the ones that this repository has. */
+const optionalPeers = ['ws', '@types/ws'];
 
 /** What the installed packages are run with: nothing that points them to this repository. */
 const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('IOCP_')));
@@ -42,17 +48,22 @@ function install() {
   cpSync(join(root, 'scripts', 'install-check'), project, { recursive: true });
   writeFileSync(join(project, 'package.json'), JSON.stringify({ private: true, dependencies }));
   run('npm', ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund']);
+  for (const peer of optionalPeers) {
+    const here = join(addons.websocket.folder, 'node_modules', peer);
+    cpSync(here, join(project, 'node_modules', peer), { recursive: true, dereference: true });
+  }
 }
 
-/** Both module systems get the same port: on a native backend, or on the one in JavaScript with the reason. */
-function checkPrograms(withBinary) {
+/** Both module systems get the same: a port, TLS and masks in native code, or what is in JavaScript, with the reason. */
+function checkPrograms(withBinaries) {
   for (const program of ['program.mjs', 'program.cjs']) {
-    const { backend, rejected } = JSON.parse(run(process.execPath, [program]));
+    const said = run(process.execPath, [program]);
+    const { backend, rejected, engine, mask } = JSON.parse(said);
     const reason = rejected.find(({ backend: name }) => name === 'addon');
-    if ((backend === 'node') === withBinary || (reason === undefined) !== withBinary) {
-      throw new Error(
-        `${program} ${withBinary ? 'with' : 'without'} the binary: ${backend} ${JSON.stringify(rejected)}`,
-      );
+    const isNative = backend !== 'node' && reason === undefined && engine === 'native' && mask;
+    const isJavaScript = backend === 'node' && reason !== undefined && engine === 'node' && !mask;
+    if (!(withBinaries ? isNative : isJavaScript)) {
+      throw new Error(`${program} ${withBinaries ? 'with' : 'without'} the binaries: ${said}`);
     }
   }
 }
@@ -91,13 +102,17 @@ try {
   check('types', checkTypes);
   if (hasNativeBackend(hostTarget)) {
     // Binaries that are published are made for a release only.
-    if (existsSync(installedBinary)) check(`with ${binary}`, () => checkPrograms(true));
-    mkdirSync(dirname(installedBinary), { recursive: true });
-    cpSync(join(corePackage, 'build', hostTarget, 'iocp_core.node'), installedBinary);
-    check('with the binary built here', () => checkPrograms(true));
-    rmSync(installedBinary);
+    if (binaries.every(({ installed }) => existsSync(installed))) {
+      check('with the binaries to publish', () => checkPrograms(true));
+    }
+    for (const { built, installed } of binaries) {
+      mkdirSync(dirname(installed), { recursive: true });
+      cpSync(built, installed);
+    }
+    check('with the binaries built here', () => checkPrograms(true));
+    for (const { installed } of binaries) rmSync(installed);
   }
-  check('without the binary', () => checkPrograms(false));
+  check('without the binaries', () => checkPrograms(false));
   check('echo', checkEcho);
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -2,11 +2,13 @@
 // Node built-ins only, so that it runs in a fresh clone; pnpm is started through npx in the version that package.json names.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { missingBuildTools } from '../packages/iocp-core/scripts/build-tools.mjs';
+import { hostTarget, missingBuildTools } from '../packages/iocp-core/native-build/index.mjs';
 import {
-  buildNative,
-  corePackage,
+  addons,
+  buildAddon,
+  buildAddons,
   countTests,
+  essentialTests,
   Failure,
   manifest,
   node,
@@ -14,6 +16,7 @@ import {
   root,
   step,
   vitest,
+  without,
 } from './steps.mjs';
 import { testArm64 } from './test-arm64.mjs';
 import { testNodes } from './test-nodes.mjs';
@@ -63,7 +66,7 @@ async function test() {
   await step('checking types', () => pnpm(['run', 'typecheck'], { quiet: true }));
   await step('checking packages', () => pnpm(['run', 'check:packages'], { quiet: true }));
   await step('installing them elsewhere', () => pnpm(['run', 'check:installs'], { quiet: true }));
-  await step('testing native code', () => node([buildNative, '--tests'], { quiet: true }));
+  await step('testing native code', () => buildAddons(['--tests']));
   await countTests('test', (env) =>
     // One package at a time: tests that measure time or count descriptors want the machine for themselves.
     pnpm(['exec', 'turbo', 'run', 'test', '--concurrency=1', '--continue'], { env }),
@@ -81,54 +84,90 @@ function compilerFile(name) {
   return file;
 }
 
-async function testAsan() {
-  if (process.platform !== 'linux') throw new Failure('test:asan runs on Linux only.');
+/** Builds the addons with AddressSanitizer and UBSan. Returns the environment in which a process loads them. */
+async function setUpSanitized(args) {
+  if (process.platform !== 'linux') throw new Failure('The sanitizers are for Linux only.');
   await setUp(testMinimum);
-  await step('building and testing native code with sanitizers', () =>
-    node([buildNative, '--sanitize', 'address,undefined', '--tests'], { quiet: true }),
+  await step('building native code with sanitizers', () =>
+    buildAddons(['--sanitize', 'address,undefined', ...args]),
   );
-  const sanitized = {
-    IOCP_ADDON: join(corePackage, 'build', `${process.platform}-${process.arch}-asan`),
+  const sanitizedAddons = Object.values(addons).map(({ folder, variable }) => [
+    variable,
+    join(folder, 'build', `${hostTarget}-asan`),
+  ]);
+  return {
+    ...Object.fromEntries(sanitizedAddons),
     IOCP_TEST_SANITIZED: '1',
     // JavaScript.
     IOCP_TEST_WITHOUT: 'node',
     LD_PRELOAD: compilerFile('libasan.so'),
-    // Leaks are looked for in the native tests above, where nothing but our code runs: V8 and vitest's bundler leave
+    // Leaks are looked for in the native tests, where nothing but our code runs: V8 and vitest's bundler leave
     // memory behind when a process ends, and one of our own leaks could not be told from those.
     ASAN_OPTIONS: 'detect_leaks=0:detect_stack_use_after_return=1',
     UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',
   };
+}
+
+async function testAsan() {
+  const sanitized = await setUpSanitized(['--tests']);
   const withoutNativeCode = [
     'test/repository/**',
     'test/backend/node/**',
     'test/layer/**',
-    'test/channel-memory.test.ts',
-    'test/channel-from-duplex.test.ts',
+    'test/addon/**',
+    // TLS: other engines than the native one, and what is JavaScript with any engine.
+    'test/node-engine.test.ts',
+    'test/certificate-files.test.ts',
+    'test/compat/**',
+    // curl does not start with the sanitizer's library before it.
+    'test/https.test.ts',
+    'test/programs/**',
+    // Long, and mostly JavaScript: what they do to native code, others do as well.
+    'test/stack.test.ts',
+    'test/datagram-channels.test.ts',
+    'test/tls-connections.test.ts',
+    'test/websocket-slow-consumers.test.ts',
+    'test/stress/**',
   ];
   await countTests('test:asan', async (env) => {
-    for (const name of ['iocp-core', 'conformance']) {
+    for (const name of ['iocp-core', 'tls', 'websocket', 'conformance']) {
       // Started without turbo and npx, which would drop the environment or run under the sanitizer themselves.
       const options = { cwd: join(root, 'packages', name), env: { ...sanitized, ...env } };
-      await node([vitest, 'run', ...withoutNativeCode.flatMap((files) => ['--exclude', files])], options);
+      await node([vitest, 'run', ...without(withoutNativeCode), ...essentialTests(name)], options);
     }
   });
 }
 
-/** The native tests alone: V8 is not built for this sanitizer, which then takes its locks and its memory for races. */
+/** Random input for TLS and WebSocket, one after the other; the arguments are those of scripts/fuzz.mjs of these packages. */
+async function testFuzz(args) {
+  const sanitized = await setUpSanitized([]);
+  await countTests('test:fuzz', async (env) => {
+    for (const { folder } of [addons.tls, addons.websocket]) {
+      await node([join(folder, 'scripts', 'fuzz.mjs'), ...args], { env: { ...sanitized, ...env } });
+    }
+  });
+}
+
+/**
+ * The native tests of core alone: the other addons have no thread, and V8 is not built for this sanitizer, which then takes its
+ * locks and its memory for races.
+ */
 async function testTsan() {
   if (process.platform !== 'linux') throw new Failure('test:tsan runs on Linux only.');
   await setUp(runtimeMinimum, ['@iocp/core']);
   await step('building and testing native code with the thread sanitizer', () =>
-    node([buildNative, '--sanitize', 'thread', '--tests'], { quiet: true }),
+    buildAddon(addons.core, ['--sanitize', 'thread', '--tests']),
   );
 }
 
 /** The binaries that are published, and what is published with them. */
 async function testPrebuilds(targets) {
   await setUp(testMinimum);
-  await step('building the binaries to publish', () =>
-    node([join(corePackage, 'scripts', 'build-prebuilds.mjs'), ...targets], { quiet: true }),
-  );
+  await step('building the binaries to publish', async () => {
+    for (const { folder } of Object.values(addons)) {
+      await node([join(folder, 'scripts', 'build-prebuilds.mjs'), ...targets], { quiet: true });
+    }
+  });
   await step('installing the packages with and without them', () =>
     pnpm(['run', 'check:installs'], { quiet: true }),
   );
@@ -160,6 +199,7 @@ const commands = {
   test,
   'test:asan': testAsan,
   'test:tsan': testTsan,
+  'test:fuzz': testFuzz,
   'test:prebuilds': testPrebuilds,
   'test:nodes': testWithEachNode,
   'test:runtimes': testElsewhere,

@@ -9,10 +9,37 @@ import { readFailures, readResults } from './test-results.mjs';
 /** The folder of the repository. */
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 export const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-export const corePackage = join(root, 'packages', 'iocp-core');
 /** What runs the tests of a package: started directly by those commands that need an environment of their own. */
 export const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
-export const buildNative = join(corePackage, 'scripts', 'build-native.mjs');
+
+const addonOf = (folder, file, variable) => ({ folder: join(root, 'packages', folder), file, variable });
+/** The packages with an addon: its file, and the environment variable that names another one to load. */
+export const addons = {
+  core: addonOf('iocp-core', 'iocp_core.node', 'IOCP_ADDON'),
+  tls: addonOf('tls', 'iocp_tls.node', 'IOCP_TLS_ADDON'),
+  websocket: addonOf('websocket', 'iocp_websocket.node', 'IOCP_WEBSOCKET_ADDON'),
+};
+
+/** Test files of what is JavaScript whatever runs it, and long: `npm test` runs them, and nothing else does. */
+const onceFiles = [
+  'test/channel-memory.test.ts',
+  'test/channel-from-duplex.test.ts',
+  'test/channel-tls.test.ts',
+  'test/tls-channel-suite.test.ts',
+  'test/engine-suite-catches.test.ts',
+  'test/websocket-server.test.ts',
+  'test/websocket-client.test.ts',
+  'test/websocket-layer.test.ts',
+  'test/websocket-control.test.ts',
+  'test/websocket-suite-catches.test.ts',
+];
+/** Leaves them out, and these: arguments for vitest. */
+export const without = (files = []) => [...onceFiles, ...files].flatMap((pattern) => ['--exclude', pattern]);
+
+/** What other systems, releases and sanitizers can change in a package that is JavaScript but for a little; in others all. */
+const essentialFiles = { websocket: ['test/native', 'test/codec', 'test/ws/ours'] };
+/** The test files for such a run, as arguments for vitest; none: all of them. */
+export const essentialTests = (folder) => essentialFiles[folder] ?? [];
 
 const quietTools = { TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1' };
 
@@ -58,6 +85,13 @@ function forwardSignals(child) {
 
 /** Runs a script with this Node.js. */
 export const node = (args, options) => run(process.execPath, args, options);
+/** Runs build-native.mjs of a package with these arguments. */
+export const buildAddon = ({ folder }, args, env) =>
+  node([join(folder, 'scripts', 'build-native.mjs'), ...args], { quiet: true, env });
+/** The same for all packages with an addon. */
+export async function buildAddons(args, env) {
+  for (const addon of Object.values(addons)) await buildAddon(addon, args, env);
+}
 /** Runs pnpm, in the version that package.json names. */
 export const pnpm = (args, options) =>
   run('npx', ['-y', manifest.packageManager, ...args], {

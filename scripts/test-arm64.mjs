@@ -3,29 +3,33 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { missingBuildTools } from '../packages/iocp-core/scripts/build-tools.mjs';
-import { emulated, hostTarget } from '../packages/iocp-core/scripts/native-target.mjs';
+import { emulated, hostTarget, missingBuildTools } from '../packages/iocp-core/native-build/index.mjs';
 import { nodeProgram } from './node-versions.mjs';
-import { buildNative, countTests, Failure, forEach, node, root, step, vitest } from './steps.mjs';
+import {
+  buildAddons,
+  countTests,
+  essentialTests,
+  Failure,
+  forEach,
+  node,
+  root,
+  step,
+  vitest,
+  without,
+} from './steps.mjs';
 
 const target = 'linux-arm64';
-/** UDP is tested there by the suites of conformance; its own tests are mostly of options that the emulator does not know. */
-const packages = ['iocp-core', 'tcp', 'conformance'];
+/** What is of native code, by package; the emulator is slow. UDP's own tests are mostly of options that it does not know. */
+const testsOf = {
+  'iocp-core': [],
+  tls: ['test/native'],
+  websocket: essentialTests('websocket'),
+  conformance: ['test/driver', 'test/datagram-driver', 'test/channel-sockets', 'test/worker'],
+};
 const standIn = fileURLToPath(new URL('./node-stand-in.cjs', import.meta.url));
 
-/** Files that are not run. */
-const leftOutFiles = [
-  // Nothing there depends on the processor.
-  'test/repository/**',
-  'test/layer/**',
-  'test/backend/node/**',
-  'test/channel-memory.test.ts',
-  'test/channel-from-duplex.test.ts',
-  // Measures the emulator.
-  'test/stress/**',
-  // The emulator knows no seccomp.
-  'test/forbidden/**',
-];
+/** Files in which nothing depends on the processor. */
+const leftOutFiles = ['test/layer/**', 'test/addon/**', 'test/backend/node/**'];
 
 /** Tests of what the emulator does not do. */
 const leftOutTests = [
@@ -62,7 +66,7 @@ export async function testArm64(args) {
   const missing = missingBuildTools(target, true);
   if (missing.length > 0) throw new Failure(missing.join('\n'));
   await step('building and testing native code for arm64', () =>
-    node([buildNative, '--target', target, '--tests'], { quiet: true }),
+    buildAddons(['--target', target, '--tests']),
   );
   let program;
   await step('getting Node.js for arm64', async () => {
@@ -71,10 +75,10 @@ export async function testArm64(args) {
   // qemu-user does not have io_uring_setup(2), and "node" is JavaScript.
   const env = { IOCP_TEST_NODE: program, IOCP_TEST_WITHOUT: 'io_uring,node' };
   const options = ['--testTimeout=60000', '--hookTimeout=60000', '--testNamePattern', withoutThem];
-  options.push(...leftOutFiles.flatMap((pattern) => ['--exclude', pattern]));
+  options.push(...without(leftOutFiles));
   await countTests('test:arm64', (results) =>
-    forEach(packages, (name) =>
-      node(['--require', standIn, vitest, 'run', ...options, ...args], {
+    forEach(Object.keys(testsOf), (name) =>
+      node(['--require', standIn, vitest, 'run', ...options, ...(args.length > 0 ? args : testsOf[name])], {
         cwd: join(root, 'packages', name),
         env: { ...env, ...results },
       }),

@@ -1,13 +1,17 @@
 const { exchange } = require('./exchange.cjs');
 
-exchange(
-  require('@iocp/core'),
-  require('@iocp/core/layer'),
-  require('@iocp/tcp'),
-  require('@iocp/testkit'),
-  require('@iocp/udp'),
-  require('@iocp/udp/dgram'),
-).catch((error) => {
+exchange({
+  core: require('@iocp/core'),
+  layer: require('@iocp/core/layer'),
+  tcp: require('@iocp/tcp'),
+  testkit: require('@iocp/testkit'),
+  udp: require('@iocp/udp'),
+  dgram: require('@iocp/udp/dgram'),
+  tls: require('@iocp/tls'),
+  nodeTls: require('@iocp/tls/tls'),
+  websocket: require('@iocp/websocket'),
+  ws: require('@iocp/websocket/ws'),
+}).catch((error) => {
   console.error(error);
   process.exitCode = 1;
 });

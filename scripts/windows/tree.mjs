@@ -25,8 +25,8 @@ supportedArchitectures:
   cpu: [current, x64]
 `;
 
-/** What the repository is built to, which git does not list: JavaScript, and the addon for Windows. */
-const builtFiles = ['packages/*/dist/**', 'apps/*/dist/**', 'packages/iocp-core/build/win32-x64/*.node'];
+/** What the repository is built to, which git does not list: JavaScript, and the addons for Windows. */
+const builtFiles = ['packages/*/dist/**', 'apps/*/dist/**', 'packages/*/build/win32-x64/*.node'];
 
 const listFiles = (...args) =>
   execFileSync('git', ['ls-files', '-z', '--exclude-standard', ...args], { cwd: root, encoding: 'utf8' })

@@ -1,5 +1,6 @@
 import { release } from 'node:os';
 import { CompletionPort, type RejectedBackend } from '@iocp/core';
+import { engineInfo } from '@iocp/tls';
 import type { Command } from 'commander';
 import type { Backend } from './options.js';
 import { readSystemLimits, type SystemLimits } from './system-facts.js';
@@ -14,6 +15,17 @@ interface BackendReport {
   readonly hint?: string;
 }
 
+interface TlsReport {
+  /** What a program that asks for nothing gets, or undefined when that does not work. */
+  readonly engine: string | undefined;
+  readonly chosenBy: 'IOCP_TLS_ENGINE' | 'auto';
+  /** The library behind it, with its version. */
+  readonly library?: string;
+  /** Why it is not the native engine, and what to do. */
+  readonly reason?: string;
+  readonly hint?: string;
+}
+
 interface DoctorReport {
   readonly healthy: boolean;
   /** What `backend: 'auto'` takes here, or undefined when nothing works. */
@@ -23,6 +35,7 @@ interface DoctorReport {
   readonly node: string;
   readonly platform: string;
   readonly backends: readonly BackendReport[];
+  readonly tls: TlsReport;
   readonly limits: SystemLimits;
   readonly advice: readonly string[];
 }
@@ -30,10 +43,10 @@ interface DoctorReport {
 export function addDoctor(program: Command): void {
   program
     .command('doctor')
-    .summary('say which backend runs here, and why another one does not')
+    .summary('say which backend and which TLS engine run here, and why others do not')
     .description(
       'Tries each backend for real, shows the limits of this system that matter to a server, and says what to\n' +
-        'change where something is missing. Exits 0 when a program that asks for nothing gets a backend, else 1.',
+        'change where something is missing. Exits 0 when a program that asks for nothing gets a backend and TLS, else 1.',
     )
     .option('--json', 'print one JSON object')
     .addHelpText('after', '\nExamples:\n  $ iocp-echo doctor\n  $ iocp-echo doctor --json | jq .backend\n')
@@ -54,17 +67,19 @@ async function examine(): Promise<DoctorReport> {
   for (const backend of platformBackends[process.platform] ?? ['node'])
     backends.push(await tryBackend(backend));
   const chosen = await openDefault();
+  const tls = examineTls();
   const limits = readSystemLimits();
-  const advice = adviceFor(backends, limits);
+  const advice = adviceFor(backends, tls, limits);
   if (chosen.failure !== undefined) advice.unshift(chosen.failure);
   return {
-    healthy: chosen.backend !== undefined,
+    healthy: chosen.backend !== undefined && tls.engine !== undefined,
     backend: chosen.backend,
     chosenBy: process.env.IOCP_BACKEND ? 'IOCP_BACKEND' : 'auto',
     kernel: release(),
     node: process.versions.node,
     platform: `${process.platform}-${process.arch}`,
     backends,
+    tls,
     limits,
     advice,
   };
@@ -106,17 +121,36 @@ async function openDefault(): Promise<{ backend?: string; failure?: string }> {
   }
 }
 
+/** What `IOCP_TLS_ENGINE`, as it is set now, makes of TLS. */
+function examineTls(): TlsReport {
+  const chosenBy = process.env.IOCP_TLS_ENGINE ? 'IOCP_TLS_ENGINE' : 'auto';
+  try {
+    const { engine, library, rejected } = engineInfo();
+    return { engine, chosenBy, library, ...(rejected && whyNotNative(rejected)) };
+  } catch (error) {
+    const { cause } = error as { cause?: Error };
+    return { engine: undefined, chosenBy, ...whyNotNative(cause ?? (error as Error)) };
+  }
+}
+
+function whyNotNative(error: Error): { reason: string; hint?: string } {
+  const { code, hint } = error as { code?: string; hint?: string };
+  const reason = `${code === undefined ? '' : `${code}, `}${firstSentence(describeError(error))}`;
+  return { reason, ...(hint && { hint }) };
+}
+
 /** Fewer descriptors than this is little for a server. */
 const descriptorsWanted = 10_000;
 const backlogWanted = 1024;
 
-function adviceFor(backends: readonly BackendReport[], limits: SystemLimits): string[] {
+function adviceFor(backends: readonly BackendReport[], tls: TlsReport, limits: SystemLimits): string[] {
   const advice: string[] = [];
   const missing = backends.filter(({ available, hint }) => !available && hint !== undefined);
   for (const hint of new Set(missing.map((each) => each.hint))) {
     const names = missing.filter((each) => each.hint === hint).map(({ backend }) => backend);
     advice.push(`${names.join(', ')}: ${hint}`);
   }
+  if (tls.hint !== undefined) advice.push(`TLS engine native: ${tls.hint}`);
   if (limits.descriptorsHard !== undefined && limits.descriptorsHard < descriptorsWanted) {
     advice.push(
       `Each connection takes a descriptor: raise the limit of ${limits.descriptorsHard} (ulimit -Hn, LimitNOFILE=)`,
@@ -143,6 +177,9 @@ function describe(report: DoctorReport): string {
     'Backends',
     ...report.backends.map(describeBackend),
     '',
+    'TLS',
+    ...describeTls(report.tls),
+    '',
     'Limits',
     ...describeLimits(report.limits),
   ];
@@ -154,6 +191,12 @@ function describeBackend({ backend, available, features, reason }: BackendReport
   const state = available ? 'available' : 'not available';
   const details = available ? features.join(', ') : (reason ?? '');
   return row(backend, details === '' ? state : `${state}: ${details}`);
+}
+
+function describeTls({ engine, chosenBy, library, reason }: TlsReport): string[] {
+  const chosen = engine === undefined ? 'none' : `${engine}: ${library}`;
+  const engineRow = row('Engine', `${chosen} (chosen by ${chosenBy})`);
+  return reason === undefined ? [engineRow] : [engineRow, row('native', `not available: ${reason}`)];
 }
 
 function describeLimits(limits: SystemLimits): string[] {

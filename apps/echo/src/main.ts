@@ -19,14 +19,21 @@ Examples:
   $ echo hello | iocp-echo client :8080        the same in a pipe
   $ iocp-echo doctor                           which backend runs here and why
   $ iocp-echo serve --udp :8080                datagrams; talk to it with client --udp :8080
+  $ iocp-echo serve --tls :8443 --tls-self-signed
+                                               TLS; talk to it with client --tls :8443 --insecure
+  $ iocp-echo serve --ws 127.0.0.1:8080        WebSocket; client ws://127.0.0.1:8080, or your browser: http://127.0.0.1:8080/
   $ iocp-echo bench tcp                        what a message costs, next to node:net and C
   $ iocp-echo bench udp                        what a datagram costs, next to node:dgram and C
+  $ iocp-echo bench tls                        what encrypted messages and handshakes cost, next to node:tls and C
+  $ iocp-echo bench ws                         what a WebSocket message costs, next to ws
 `;
 
 function buildProgram(): Command {
   const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
   const program = new Command('iocp-echo')
-    .description('TCP and UDP echo on completion I/O: io_uring, epoll or I/O completion ports under Node.js.')
+    .description(
+      'TCP, TLS, UDP and WebSocket echo on completion I/O: io_uring, epoll or I/O completion ports under Node.js.',
+    )
     .version(version)
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`iocp-echo: ${text.replace(/^error: /, '')}`) })

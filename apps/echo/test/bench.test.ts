@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { memoryPerConnection, timedResults, warnings } from '../src/bench/results.js';
-import { protocols, type Scenario, shortName, timedScenarios } from '../src/bench/scenarios.js';
+import {
+  idleScenarios,
+  protocols,
+  type Scenario,
+  shortName,
+  timedScenarios,
+} from '../src/bench/scenarios.js';
 import { serverKinds } from '../src/bench/servers.js';
 import { run } from './cli.js';
 
@@ -68,8 +74,16 @@ describe('results', () => {
 const sources = fileURLToPath(new URL('../native-bench/', import.meta.url));
 const hasCompiler = spawnSync('cc', ['--version']).status === 0;
 
-describe.skipIf(!hasCompiler)('the servers in C', () => {
-  it.each(['echo_epoll.c', 'echo_io_uring.c', 'echo_udp.c'])('%s compiles without a warning', (name) => {
+/** Without its headers there is no load generator for TLS, and so no benchmark. */
+const hasOpenssl =
+  spawnSync('cc', ['-fsyntax-only', '-x', 'c', '-'], { input: '#include <openssl/ssl.h>' }).status === 0;
+if (!hasOpenssl && process.env.IOCP_TEST_REQUIRE_PROGRAMS)
+  throw new Error('the headers of OpenSSL are missing: libssl-dev');
+
+describe.skipIf(!hasCompiler)('the programs in C', () => {
+  const names = ['echo_epoll.c', 'echo_io_uring.c', 'echo_udp.c'];
+  if (hasOpenssl) names.push('echo_tls.c', 'load_tls.c');
+  it.each(names)('%s compiles without a warning', (name) => {
     const warnings = ['-Wall', '-Wextra', '-Wpedantic', '-Wshadow', '-Wconversion', '-Werror'];
     const args = ['-std=c11', '-O2', ...warnings, '-fsyntax-only', join(sources, name)];
     expect(spawnSync('cc', args, { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
@@ -78,7 +92,8 @@ describe.skipIf(!hasCompiler)('the servers in C', () => {
 
 // It reads /proc.
 describe.skipIf(process.platform !== 'linux')('bench --quick', () => {
-  it.each(protocols)('%s: measures every server in every scenario', { timeout: 60_000 }, async (protocol) => {
+  const measured = protocols.filter((protocol) => protocol !== 'tls' || hasOpenssl);
+  it.each(measured)('%s: measures every server in every scenario', { timeout: 60_000 }, async (protocol) => {
     const file = join(folder, `${protocol}.json`);
     const { code, stdout, stderr } = await run(['bench', protocol, '--quick', '--json', file]);
     expect(stderr).toMatch(/^\[1\/\d+\] 64 B x 50 /);
@@ -94,7 +109,7 @@ describe.skipIf(process.platform !== 'linux')('bench --quick', () => {
     expect(results.scenarios.map((each: { scenario: Scenario }) => each.scenario)).toEqual(
       timedScenarios[protocol],
     );
-    expect('idle' in results).toBe(protocol === 'tcp');
+    expect('idle' in results).toBe(idleScenarios[protocol] !== undefined);
     for (const { servers, scenario } of [...results.scenarios, ...(results.idle ? [results.idle] : [])]) {
       expect(
         servers.map(({ server }: { server: string }) => server),

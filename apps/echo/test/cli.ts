@@ -86,8 +86,18 @@ export function startDatagramServer(...args: string[]): Promise<{ server: Runnin
   return startServing('--udp', ...args);
 }
 
+/** The same for TLS; without further arguments it makes its own certificate. */
+export function startTlsServer(...args: string[]): Promise<{ server: Running; port: number }> {
+  return startServing('--tls', ...(args.includes('--tls-cert') ? args : ['--tls-self-signed', ...args]));
+}
+
+/** The same for WebSocket. */
+export function startWebSocketServer(...args: string[]): Promise<{ server: Running; port: number }> {
+  return startServing('--ws', ...args);
+}
+
 async function startServing(
-  protocol: '--tcp' | '--udp',
+  protocol: '--tcp' | '--udp' | '--tls' | '--ws',
   ...args: string[]
 ): Promise<{ server: Running; port: number }> {
   const server = start(['serve', protocol, '127.0.0.1:0', '--json', ...args]);

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { backendsUnderTest, resetRetries } from '../../../system.shared.js';
-import { mainFile, Running, run, start, startDatagramServer, startServer } from './cli.js';
+import { mainFile, Running, run, start, startDatagramServer, startServer, startTlsServer } from './cli.js';
 
 /** A server that does as it is told, on a free port. */
 async function serveWith(serve: (socket: Socket) => void): Promise<string> {
@@ -166,14 +166,14 @@ describe.each(backendsUnderTest)('client --udp on %s', (backend) => {
 const hasTerminal = process.platform === 'linux' && spawnSync('script', ['--version']).status === 0;
 
 describe.skipIf(!hasTerminal)('client on a terminal', () => {
-  function startOnTerminal(port: number): Running {
-    const command = `'${process.execPath}' '${mainFile}' client 127.0.0.1:${port}`;
+  function startOnTerminal(args: string): Running {
+    const command = `'${process.execPath}' '${mainFile}' client ${args}`;
     return new Running('script', ['-qefc', command, '/dev/null'], { env: { ...process.env, TERM: 'dumb' } });
   }
 
   it('prompts, shows the reply, and leaves at "exit" after its reply', async () => {
     const { port } = await startServer();
-    const client = startOnTerminal(port);
+    const client = startOnTerminal(`127.0.0.1:${port}`);
     await client.seen(/Connected to .*> /s);
     client.child.stdin?.write('grüß dich\n');
     // The terminal echoes the line, the server replies with it, and the prompt is back.
@@ -184,9 +184,17 @@ describe.skipIf(!hasTerminal)('client on a terminal', () => {
     expect(code).toBe(0);
   });
 
+  it('says which TLS protects it', async () => {
+    const { port } = await startTlsServer();
+    const client = startOnTerminal(`--tls 127.0.0.1:${port} --insecure`);
+    await client.seen(/Connected to 127\.0\.0\.1:\d+, TLSv1\.3, TLS_\w+ \(\w+\)\..*> /s);
+    client.child.stdin?.write('exit\n');
+    expect((await client.finished()).code).toBe(0);
+  });
+
   it('says so when the server goes away while it prompts', async () => {
     const { server, port } = await startServer();
-    const client = startOnTerminal(port);
+    const client = startOnTerminal(`127.0.0.1:${port}`);
     await client.seen(/> /);
     server.child.kill('SIGKILL');
     const { code, stdout } = await client.finished();

@@ -27,6 +27,30 @@ describe('doctor', () => {
     expect(code).toBe(0);
   });
 
+  it('says which TLS engine runs, and on which OpenSSL', async () => {
+    const { stdout } = await run(['doctor', '--json'], '', { IOCP_TLS_ENGINE: '' });
+    const { tls } = JSON.parse(stdout);
+    expect(tls).toMatchObject({ chosenBy: 'auto', library: expect.stringMatching(/^OpenSSL /) });
+    if (systemBackends.length > 1) expect(tls).toMatchObject({ engine: 'native' });
+    expect(tls.library).toContain(process.versions.openssl?.replace(/\+.*/, ''));
+  });
+
+  it('without the addon of TLS says why, and what to do', async () => {
+    const env = { IOCP_TLS_ADDON: '/nonexistent', IOCP_TLS_ENGINE: '' };
+    const { code, stdout } = await run(['doctor'], '', env);
+    expect(stdout).toMatch(/TLS\n {2}Engine +node: OpenSSL [^\n]+ \(chosen by auto\)\n/);
+    expect(stdout).toMatch(/ {2}native +not available: ENOENT, addon not found at .*nonexistent/);
+    expect(stdout).toMatch(/What to do\n.* {2}- TLS engine native: build it .*IOCP_TLS_ADDON/s);
+    expect(code).toBe(0);
+  });
+
+  it('a TLS engine that is asked for and does not work makes it exit 1', async () => {
+    const env = { IOCP_TLS_ADDON: '/nonexistent', IOCP_TLS_ENGINE: 'native' };
+    const { code, stdout } = await run(['doctor'], '', env);
+    expect(stdout).toMatch(/Engine +none \(chosen by IOCP_TLS_ENGINE\)\n/);
+    expect(code).toBe(1);
+  });
+
   it('shows the choice of IOCP_BACKEND', async () => {
     const { stdout } = await run(['doctor', '--json'], '', { IOCP_BACKEND: 'node' });
     expect(JSON.parse(stdout)).toMatchObject({ backend: 'node', chosenBy: 'IOCP_BACKEND' });

@@ -25,6 +25,14 @@ async function dial(where: number | string, options = {}): Promise<Socket> {
   return socket;
 }
 
+/** A connection that the server has accepted: it has answered. */
+async function dialAccepted(port: number): Promise<Socket> {
+  const socket = await dial(port, { allowHalfOpen: true });
+  socket.write('before');
+  await once(socket, 'data');
+  return socket;
+}
+
 async function expectEcho(socket: Socket, bytes: Buffer): Promise<void> {
   const pieces: Buffer[] = [];
   socket.end(bytes);
@@ -71,9 +79,8 @@ describe.each(backendsUnderTest)('serve --backend %s', (backend) => {
 
   it.skipIf(onWindows).each(['SIGINT', 'SIGTERM'] as const)('%s drains and exits 0', async (signal) => {
     const { server, port } = await startServer('--backend', backend);
-    const socket = await dial(port);
-    socket.write('before');
-    await once(socket, 'data');
+    const socket = await dialAccepted(port);
+    socket.once('end', () => socket.end());
     server.child.kill(signal);
     await server.seen(/"stopping"/);
     await once(socket, 'end');
@@ -95,14 +102,14 @@ describe.each(backendsUnderTest)('serve --backend %s', (backend) => {
 
   it.skipIf(onWindows)('ends connections whose peers do not, after the time for that', async () => {
     const { server, port } = await startServer('--backend', backend, '--grace-ms', '50');
-    await dial(port, { allowHalfOpen: true });
+    await dialAccepted(port);
     server.child.kill('SIGTERM');
     expect((await server.finished()).code).toBe(0);
   });
 
   it.skipIf(onWindows)('a second signal forces', async () => {
     const { server, port } = await startServer('--backend', backend);
-    await dial(port, { allowHalfOpen: true });
+    await dialAccepted(port);
     server.child.kill('SIGTERM');
     await server.seen(/"stopping"/);
     server.child.kill('SIGINT');

@@ -1,17 +1,19 @@
 import { writeFileSync } from 'node:fs';
 import { CompletionPort } from '@iocp/core';
+import { engineInfo } from '@iocp/tls';
 import { Argument, type Command, Option } from 'commander';
 import { seconds, wholeNumber } from '../options.js';
 import { readSystemLimits } from '../system-facts.js';
 import { describeError, UserError } from '../user-error.js';
 import { Benchmark, type Plan, stepCount } from './benchmark.js';
-import { buildCServers, type CServers } from './c-servers.js';
 import { type Cores, chooseCores } from './child.js';
+import { Equipment } from './equipment.js';
 import { describeMachine } from './machine.js';
 import { Progress } from './progress.js';
 import { type IdleScenarioResult, type ScenarioResult, warnings } from './results.js';
 import {
-  idleScenario,
+  type IdleScenario,
+  idleScenarios,
   type Protocol,
   protocols,
   type Scenario,
@@ -20,6 +22,7 @@ import {
 } from './scenarios.js';
 import { type MeasuredBackend, type ServerKind, serverKinds } from './servers.js';
 import { idleTable, legend, timedTable } from './table.js';
+import { installUws } from './uws.js';
 
 interface BenchOptions {
   readonly rounds: number;
@@ -27,11 +30,15 @@ interface BenchOptions {
   readonly warmUpSeconds: number;
   readonly scenario?: readonly string[];
   readonly server?: readonly string[];
+  readonly uws?: true;
   readonly json?: string;
   readonly quick?: true;
 }
 
-const scenarios: readonly Scenario[] = [...timedScenarios.tcp, idleScenario, ...timedScenarios.udp];
+const scenarios: readonly Scenario[] = protocols.flatMap((protocol) => [
+  ...timedScenarios[protocol],
+  ...[idleScenarios[protocol] ?? []].flat(),
+]);
 
 const help = (): string => `
 Each server runs in a process of its own, bound to one core; the load generator runs on another, in a process of its
@@ -44,6 +51,8 @@ Examples:
   $ iocp-echo bench tcp
   $ iocp-echo bench tcp --scenario 64x50 --server io-uring node-net c-io-uring --rounds 5
   $ iocp-echo bench udp --scenario 1200x8x20 bulk
+  $ iocp-echo bench tls --scenario 64x50 handshakes resumptions
+  $ iocp-echo bench ws --uws                   with uWebSockets.js, which npm then installs into a cache folder
   $ iocp-echo bench tcp --json results.json
   $ iocp-echo bench tcp --quick                whether it works at all; the figures mean nothing
 `;
@@ -55,13 +64,13 @@ function describeServers(protocol: Protocol): string {
 }
 
 export function addBench(program: Command): void {
-  const names = scenarios.map(shortName);
+  const names = [...new Set(scenarios.map(shortName))];
   const ids = [...new Set(serverKinds.map(({ id }) => id))];
   program
     .command('bench')
     .summary('measure what a message costs, next to Node.js itself and C')
     .description(
-      'Measures echo servers: ours on each backend, node:net or node:dgram, and some in C where there is a compiler.',
+      'Measures echo servers: ours on each backend, node:net, node:dgram, node:tls or ws, and some in C where there is a compiler.',
     )
     .addArgument(new Argument('[protocol]', 'what to measure').choices(protocols).default('tcp'))
     .option('--rounds <count>', 'how often each server gets its turn', wholeNumber(1, 100), 3)
@@ -69,6 +78,7 @@ export function addBench(program: Command): void {
     .option('--warm-up-seconds <seconds>', 'how long each turn runs before', seconds, 0.7)
     .addOption(new Option('--scenario <names...>', 'only these').choices(names))
     .addOption(new Option('--server <names...>', 'only these').choices(ids))
+    .option('--uws', 'ws: install uWebSockets.js into a cache folder, and measure it too')
     .option('--json <file>', 'write the results to a file, as JSON')
     .option('--quick', 'one very short round, to see that everything works')
     .addHelpText('after', help())
@@ -78,12 +88,21 @@ export function addBench(program: Command): void {
 async function bench(protocol: Protocol, options: BenchOptions): Promise<void> {
   if (process.platform !== 'linux')
     throw new UserError('The benchmark reads /proc and so runs on Linux only.');
-  const cServers = buildCServers();
+  const equipment = new Equipment();
+  try {
+    await measure(protocol, options, equipment);
+  } finally {
+    equipment.remove();
+  }
+}
+
+async function measure(protocol: Protocol, options: BenchOptions, equipment: Equipment): Promise<void> {
   const cores = chooseCores();
   const notes = coreNotes(cores);
-  const plan = planFor(protocol, options, await usableServers(protocol, options, cServers, notes), notes);
+  if (protocol === 'tls') notes.push(...(await prepareTls(equipment)));
+  const plan = planFor(protocol, options, await usableServers(protocol, options, equipment, notes), notes);
   const progress = new Progress(stepCount(plan));
-  const benchmark = new Benchmark(plan, cServers, cores, progress);
+  const benchmark = new Benchmark(plan, equipment, cores, progress);
   let interrupted = false;
   const stop = (): void => {
     interrupted = true;
@@ -98,7 +117,8 @@ async function bench(protocol: Protocol, options: BenchOptions): Promise<void> {
     progress.stop();
     notes.push(...timed.flatMap(warnings));
     show(timed, idle, notes);
-    const results = { settings: settingsOf(plan), cores, loadBackend, scenarios: timed, idle, notes };
+    const load = protocol === 'tls' ? 'epoll' : loadBackend; // the program in C
+    const results = { settings: settingsOf(plan), cores, loadBackend: load, scenarios: timed, idle, notes };
     if (options.json !== undefined) save(options.json, results);
   } catch (error) {
     if (!interrupted) throw error;
@@ -106,7 +126,6 @@ async function bench(protocol: Protocol, options: BenchOptions): Promise<void> {
   } finally {
     progress.stop();
     await benchmark.stop();
-    cServers.remove();
     process.off('SIGINT', stop).off('SIGTERM', stop);
   }
 }
@@ -118,11 +137,20 @@ function coreNotes({ server }: Cores): string[] {
   ];
 }
 
+/** What TLS needs before anything can be measured. @returns what a reader must know */
+async function prepareTls(equipment: Equipment): Promise<string[]> {
+  const missing = equipment.whyMissing('load_tls');
+  if (missing !== undefined) throw new UserError(`the load generator for TLS is a program in C: ${missing}`);
+  await equipment.makeCertificate();
+  const ours = `${process.versions.openssl} in Node.js, for iocp and node:tls`;
+  return [`OpenSSL: ${ours}; ${equipment.opensslVersion()} in C, for the server and the load generator`];
+}
+
 /** The servers asked for that can run here; notes say why others cannot. */
 async function usableServers(
   protocol: Protocol,
   options: BenchOptions,
-  cServers: CServers,
+  equipment: Equipment,
   notes: string[],
 ): Promise<ServerKind[]> {
   const wanted = serverKinds.filter(
@@ -136,13 +164,30 @@ async function usableServers(
   const usable: ServerKind[] = [];
   const leftOut = new Map<string, string[]>();
   for (const kind of wanted) {
-    const reason = (kind.inC && cServers.missing(kind.inC)) ?? (kind.backend && unavailable[kind.backend]);
+    const reason =
+      (kind.inC && equipment.whyMissing(kind.inC)) ??
+      (kind.backend && unavailable[kind.backend]) ??
+      (kind.engine === 'native' ? whyNoNativeEngine() : undefined) ??
+      (kind.uws ? whyNoUws(options) : undefined);
     if (reason === undefined) usable.push(kind);
     else leftOut.set(reason, [...(leftOut.get(reason) ?? []), kind.id]);
   }
   for (const [reason, ids] of leftOut) notes.push(`left out: ${ids.join(', ')}: ${reason}`);
   if (usable.length === 0) throw new UserError(notes.join('; ') || `no such server for ${protocol}`);
   return usable;
+}
+
+function whyNoNativeEngine(): string | undefined {
+  try {
+    engineInfo('native');
+    return undefined;
+  } catch (error) {
+    return describeError(error);
+  }
+}
+
+function whyNoUws({ uws }: BenchOptions): string | undefined {
+  return uws ? installUws() : 'it is installed, by npm, when --uws asks for it';
 }
 
 async function whyUnavailable(backend: MeasuredBackend): Promise<string | undefined> {
@@ -161,9 +206,10 @@ function planFor(
   notes: string[],
 ): Plan {
   const wanted = (scenario: Scenario): boolean => options.scenario?.includes(shortName(scenario)) ?? true;
+  const idleScenario = idleScenarios[protocol];
   const idle =
-    protocol === 'tcp' && wanted(idleScenario)
-      ? { ...idleScenario, connections: idleConnections(options, notes) }
+    idleScenario !== undefined && wanted(idleScenario)
+      ? { ...idleScenario, connections: idleConnections(idleScenario, options, notes) }
       : undefined;
   const times = options.quick
     ? { rounds: 1, measureMs: 50, warmUpMs: 30, settleMs: 50 }
@@ -177,10 +223,10 @@ function planFor(
 }
 
 /** As many as there are descriptors for, in one process on each side. */
-function idleConnections({ quick }: BenchOptions, notes: string[]): number {
+function idleConnections({ connections }: IdleScenario, { quick }: BenchOptions, notes: string[]): number {
   if (quick) return 200;
-  const most = (readSystemLimits().descriptorsHard ?? idleScenario.connections) - 500;
-  if (most >= idleScenario.connections) return idleScenario.connections;
+  const most = (readSystemLimits().descriptorsHard ?? connections + 500) - 500;
+  if (most >= connections) return connections;
   notes.push(`only ${most} idle connections: the limit of descriptors (ulimit -Hn) allows no more`);
   return Math.max(1, most);
 }

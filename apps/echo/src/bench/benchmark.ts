@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { UserError } from '../user-error.js';
-import type { CServers } from './c-servers.js';
 import { Child, type Cores } from './child.js';
+import type { Equipment } from './equipment.js';
 import type { Answer, Job, Measurement } from './load/jobs.js';
 import { type MemorySample, sampleMemory } from './memory.js';
 import type { Progress } from './progress.js';
@@ -29,8 +29,8 @@ export interface Plan {
   readonly settleMs: number;
 }
 
-/** Connections opened and closed before the memory is looked at, so that what is only paid once is not counted. */
-const connectionsBefore = 500;
+/** The part of the connections that is there before the memory is looked at, so that what is only paid once is not counted. */
+const partBefore = 0.25;
 
 /** The number of steps of a run, for the progress display. */
 export function stepCount({ timed, idle, servers, rounds }: Plan): number {
@@ -46,15 +46,15 @@ function canDo({ only }: ServerKind, { kind }: TimedScenario): boolean {
 export class Benchmark {
   readonly #load: Child;
   readonly #plan: Plan;
-  readonly #cServers: CServers;
+  readonly #equipment: Equipment;
   readonly #cores: Cores;
   readonly #progress: Progress;
   /** By the id of their kind. */
   readonly #running = new Map<string, Server>();
 
-  constructor(plan: Plan, cServers: CServers, cores: Cores, progress: Progress) {
+  constructor(plan: Plan, equipment: Equipment, cores: Cores, progress: Progress) {
     this.#plan = plan;
-    this.#cServers = cServers;
+    this.#equipment = equipment;
     this.#cores = cores;
     this.#progress = progress;
     this.#load = new Child('the load generator', {
@@ -110,19 +110,28 @@ export class Benchmark {
   async #measure(scenario: TimedScenario, server: Server): Promise<Measurement> {
     const { warmUpMs, measureMs } = this.#plan;
     const { port: serverPort, child } = server;
-    const job = { kind: 'measure', scenario, serverPort, serverPid: child.pid, warmUpMs, measureMs } as const;
-    const answer = await this.#ask(job, server);
+    const loadProgram = server.kind.protocol === 'tls' ? this.#equipment.program('load_tls') : undefined;
+    const times = { warmUpMs, measureMs };
+    const answer = await this.#ask(
+      { kind: 'measure', scenario, serverPort, serverPid: child.pid, loadProgram, ...times },
+      server,
+    );
     if (!('measurement' in answer)) throw new UserError('the load generator did not measure');
     return answer.measurement;
   }
 
   async #weigh(scenario: IdleScenario, server: Server): Promise<MemorySample> {
-    const { connections } = scenario;
-    const before = { ...scenario, connections: Math.min(connectionsBefore, connections) };
-    await this.#ask({ kind: 'hold', scenario: before, serverPort: server.port }, server);
-    await this.#ask({ kind: 'release' }, server);
+    const before = Math.floor(scenario.connections * partBefore);
+    const connections = scenario.connections - before;
+    await this.#ask(
+      { kind: 'hold', scenario: { ...scenario, connections: before }, serverPort: server.port },
+      server,
+    );
     const without = await this.#settledMemory(server);
-    await this.#ask({ kind: 'hold', scenario, serverPort: server.port }, server);
+    await this.#ask(
+      { kind: 'hold', scenario: { ...scenario, connections }, serverPort: server.port },
+      server,
+    );
     const withConnections = await this.#settledMemory(server);
     await this.#ask({ kind: 'release' }, server);
     return memoryPerConnection(without, withConnections, connections);
@@ -143,7 +152,7 @@ export class Benchmark {
 
   /** The server that runs already, unless it has to be started differently for this scenario. */
   async #serverFor(kind: ServerKind, scenario: TimedScenario | IdleScenario): Promise<Server> {
-    const command = kind.command(scenario, this.#cServers);
+    const command = kind.command(scenario, this.#equipment);
     const running = this.#running.get(kind.id);
     if (running !== undefined && isDeepStrictEqual(running.command, command)) return running;
     await running?.stop();

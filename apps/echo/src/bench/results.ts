@@ -26,7 +26,7 @@ export interface TimedResult {
   readonly loadBusy: Figure;
   /** Datagrams that got no reply, of all that were sent. */
   readonly lossShare: number;
-  /** Cost of a message relative to Node.js's own and to the server in C; absent when that did not run. */
+  /** Cost of a message relative to Node.js's own and to the server in C, or to ws and uWebSockets.js; absent when that did not run. */
   readonly costToNode?: number;
   readonly costToC?: number;
 }

@@ -20,6 +20,7 @@ export interface ConnectsScenario {
 /** Connections that have echoed one message and are then silent: what they cost in memory. */
 export interface IdleScenario {
   readonly kind: 'idle';
+  readonly protocol: 'tcp' | 'ws';
   readonly name: string;
   readonly messageBytes: number;
   readonly connections: number;
@@ -44,10 +45,48 @@ export interface BulkScenario {
   readonly connections: 1;
 }
 
-export const protocols = ['tcp', 'udp'] as const;
+/** As `MessagesScenario`, through TLS 1.3. What is due on a connection at once leaves in one record. */
+export interface TlsMessagesScenario extends Omit<MessagesScenario, 'kind'> {
+  readonly kind: 'tls-messages';
+}
+
+/** TLS 1.3 connections are opened, echo one message, and are closed; a "message" of the results is one connection. */
+export interface HandshakesScenario {
+  /** `resumptions`: with a ticket of the connection before. */
+  readonly kind: 'handshakes' | 'resumptions';
+  readonly name: string;
+  readonly messageBytes: number;
+  /** How many are under way at once. */
+  readonly connections: number;
+}
+
+/** As `MessagesScenario`, in binary messages of WebSocket. */
+export interface WebSocketMessagesScenario extends Omit<MessagesScenario, 'kind'> {
+  readonly kind: 'ws-messages';
+}
+
+/** One WebSocket sends, and all get it; a "message" of the results is one that one of them got. */
+export interface BroadcastScenario {
+  readonly kind: 'broadcast';
+  readonly name: string;
+  readonly messageBytes: number;
+  readonly connections: number;
+  /** Messages that have not reached everybody. */
+  readonly underWay: number;
+}
+
+export const protocols = ['tcp', 'udp', 'tls', 'ws'] as const;
 export type Protocol = (typeof protocols)[number];
 
-export type TimedScenario = MessagesScenario | ConnectsScenario | DatagramsScenario | BulkScenario;
+export type TimedScenario =
+  | MessagesScenario
+  | ConnectsScenario
+  | DatagramsScenario
+  | BulkScenario
+  | TlsMessagesScenario
+  | HandshakesScenario
+  | WebSocketMessagesScenario
+  | BroadcastScenario;
 export type Scenario = TimedScenario | IdleScenario;
 
 const tcpScenarios: readonly TimedScenario[] = [
@@ -83,21 +122,66 @@ const udpScenarios: readonly TimedScenario[] = [
   { kind: 'bulk', name: '1200 B one way to one peer', messageBytes: 1200, connections: 1 },
 ];
 
+const tlsScenarios: readonly TimedScenario[] = [
+  { kind: 'tls-messages', name: '64 B x 50 connections', messageBytes: 64, connections: 50, inFlight: 1 },
+  {
+    kind: 'tls-messages',
+    name: '64 B x 16 in flight x 50 connections',
+    messageBytes: 64,
+    connections: 50,
+    inFlight: 16,
+  },
+  {
+    kind: 'tls-messages',
+    name: '16 KiB x 20 connections',
+    messageBytes: 16384,
+    connections: 20,
+    inFlight: 1,
+  },
+  { kind: 'handshakes', name: 'connect, handshake, echo, close', messageBytes: 64, connections: 50 },
+  {
+    kind: 'resumptions',
+    name: 'connect, resumed handshake, echo, close',
+    messageBytes: 64,
+    connections: 50,
+  },
+];
+
+const webSocketScenarios: readonly TimedScenario[] = [
+  { kind: 'ws-messages', name: '64 B x 50 connections', messageBytes: 64, connections: 50, inFlight: 1 },
+  { kind: 'ws-messages', name: '64 B x 500 connections', messageBytes: 64, connections: 500, inFlight: 1 },
+  {
+    kind: 'ws-messages',
+    name: '64 B x 16 in flight x 50 connections',
+    messageBytes: 64,
+    connections: 50,
+    inFlight: 16,
+  },
+  { kind: 'ws-messages', name: '16 KiB x 20 connections', messageBytes: 16384, connections: 20, inFlight: 1 },
+  {
+    kind: 'broadcast',
+    name: '64 B from one to 1,000 connections',
+    messageBytes: 64,
+    connections: 1000,
+    underWay: 2,
+  },
+];
+
 export const timedScenarios: Readonly<Record<Protocol, readonly TimedScenario[]>> = {
   tcp: tcpScenarios,
   udp: udpScenarios,
+  tls: tlsScenarios,
+  ws: webSocketScenarios,
 };
 
-export const idleScenario: IdleScenario = {
-  kind: 'idle',
-  name: 'idle connections',
-  messageBytes: 64,
-  connections: 5000,
+export const idleScenarios: Readonly<Partial<Record<Protocol, IdleScenario>>> = {
+  tcp: { kind: 'idle', protocol: 'tcp', name: 'idle connections', messageBytes: 64, connections: 5000 },
+  ws: { kind: 'idle', protocol: 'ws', name: 'idle connections', messageBytes: 64, connections: 10_000 },
 };
 
-/** Short names for the command line: 64x50, 64x500, 64x16x50, 16Kx20, connects, idle, bulk. */
+/** Short names for the command line: 64x50, 64x16x50, 16Kx20; of most kinds the kind. */
 export function shortName(scenario: Scenario): string {
-  if (scenario.kind !== 'messages' && scenario.kind !== 'datagrams') return scenario.kind;
+  if (!('inFlight' in scenario)) return scenario.kind;
   const { messageBytes, connections, inFlight } = scenario;
   const size = messageBytes % 1024 === 0 ? `${messageBytes / 1024}K` : `${messageBytes}`;
   return inFlight === 1 ? `${size}x${connections}` : `${size}x${inFlight}x${connections}`;

@@ -1,8 +1,10 @@
 import { fileURLToPath } from 'node:url';
+import type { EngineName } from '@iocp/tls';
 import { UserError } from '../user-error.js';
-import type { CServerName, CServers } from './c-servers.js';
 import { Child, type Cores } from './child.js';
+import type { CProgramName, Equipment } from './equipment.js';
 import type { Protocol, Scenario, TimedScenario } from './scenarios.js';
+import { uwsBinary } from './uws.js';
 
 /** Backends that servers of the comparison run on. */
 export type MeasuredBackend = 'io_uring' | 'epoll' | 'node';
@@ -19,9 +21,13 @@ export interface ServerKind {
   readonly only?: readonly TimedScenario['kind'][];
   /** What it needs of the system, if anything. */
   readonly backend?: MeasuredBackend;
-  readonly inC?: CServerName;
+  /** The engine of `@iocp/tls` that it asks for. */
+  readonly engine?: EngineName;
+  readonly inC?: CProgramName;
+  /** It is uWebSockets.js, which is installed only when asked for. */
+  readonly uws?: true;
   /** How to start it for a scenario. */
-  command(scenario: Scenario, cServers: CServers): ServerCommand;
+  command(scenario: Scenario, equipment: Equipment): ServerCommand;
 }
 
 export interface ServerCommand {
@@ -30,12 +36,15 @@ export interface ServerCommand {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-/** What the ratios of the results refer to: the server on Node.js itself, and the one in C. */
-export const nodeServers: ReadonlySet<string> = new Set(['node-net', 'node-dgram']);
-export const cServers: ReadonlySet<string> = new Set(['c-io-uring', 'c-recvmmsg']);
+/** What the ratios of the results refer to: the server on Node.js itself, and the one in C; of WebSocket what others use. */
+export const nodeServers: ReadonlySet<string> = new Set(['node-net', 'node-dgram', 'node-tls', 'ws']);
+export const cServers: ReadonlySet<string> = new Set(['c-io-uring', 'c-recvmmsg', 'c-openssl', 'uws']);
 
 const ourServer = fileURLToPath(new URL('./bench-server.js', import.meta.url));
 const ourDatagramServer = fileURLToPath(new URL('./bench-datagram-server.js', import.meta.url));
+const ourTlsServer = fileURLToPath(new URL('./bench-tls-server.js', import.meta.url));
+const ourWebSocketServer = fileURLToPath(new URL('./bench-websocket-server.js', import.meta.url));
+const webSocketPeer = fileURLToPath(new URL('./bench-websocket-peer.js', import.meta.url));
 
 function inNode(face: string, backend: string): ServerKind['command'] {
   const args = ['--expose-gc', ourServer, face];
@@ -84,7 +93,7 @@ const tcpServers: readonly ServerKind[] = [
     protocol: 'tcp',
     description: 'a small server in C',
     inC: 'echo_epoll',
-    command: (_scenario, built) => ({ program: built.path('echo_epoll'), args: [] }),
+    command: (_scenario, equipment) => ({ program: equipment.program('echo_epoll'), args: [] }),
   },
   {
     id: 'c-io-uring',
@@ -93,8 +102,8 @@ const tcpServers: readonly ServerKind[] = [
     description: 'a small server in C: the limit',
     backend: 'io_uring',
     inC: 'echo_io_uring',
-    command: (scenario, built) => ({
-      program: built.path('echo_io_uring'),
+    command: (scenario, equipment) => ({
+      program: equipment.program('echo_io_uring'),
       args: [`${buffersFor(scenario)}`],
     }),
   },
@@ -150,11 +159,112 @@ const udpServers: readonly ServerKind[] = [
     only: ['datagrams'],
     description: 'a small server in C, on recvmmsg and sendmmsg: the limit',
     inC: 'echo_udp',
-    command: (_scenario, built) => ({ program: built.path('echo_udp'), args: [] }),
+    command: (_scenario, equipment) => ({ program: equipment.program('echo_udp'), args: [] }),
   },
 ];
 
-export const serverKinds: readonly ServerKind[] = [...tcpServers, ...udpServers];
+function ourTls(
+  id: string,
+  name: string,
+  backend: MeasuredBackend,
+  engine: EngineName,
+  description: string,
+): ServerKind {
+  const env = { IOCP_BACKEND: backend, IOCP_TLS_ENGINE: engine };
+  return { id, name, description, protocol: 'tls', backend, engine, command: tlsInNode('lent', env) };
+}
+
+function tlsInNode(face: string, env: NodeJS.ProcessEnv): ServerKind['command'] {
+  return (_scenario, { certificate: { certFile, keyFile } }) => ({
+    program: process.execPath,
+    args: [ourTlsServer, face, certFile, keyFile],
+    env,
+  });
+}
+
+const tlsServers: readonly ServerKind[] = [
+  ourTls(
+    'io-uring',
+    'iocp io_uring',
+    'io_uring',
+    'native',
+    'handlers, lent bytes: what the echo server does',
+  ),
+  ourTls('epoll', 'iocp epoll', 'epoll', 'native', 'handlers, lent bytes, on the other backend'),
+  ourTls(
+    'engine-node',
+    'iocp io_uring, engine node',
+    'io_uring',
+    'node',
+    'handlers, lent bytes, with the engine on node:tls',
+  ),
+  {
+    id: 'node-tls',
+    name: 'node:tls',
+    protocol: 'tls',
+    description: 'what Node.js brings',
+    command: tlsInNode('node', {}),
+  },
+  {
+    id: 'c-openssl',
+    name: 'C OpenSSL epoll',
+    protocol: 'tls',
+    description: 'a small server in C, on the OpenSSL of the system',
+    inC: 'echo_tls',
+    command: (_scenario, equipment) => {
+      const { certFile, keyFile } = equipment.certificate;
+      return { program: equipment.program('echo_tls'), args: [certFile, keyFile] };
+    },
+  },
+];
+
+function ourWebSocket(backend: MeasuredBackend, description: string): ServerKind {
+  const id = backend.replace('_', '-');
+  const command = webSocketInNode(ourWebSocketServer, [], { IOCP_BACKEND: backend });
+  return { id, name: `iocp ${backend}`, description, protocol: 'ws', backend, command };
+}
+
+function webSocketInNode(
+  file: string,
+  [name, ...rest]: readonly string[],
+  env: NodeJS.ProcessEnv,
+): ServerKind['command'] {
+  return ({ kind }) => {
+    const task = kind === 'broadcast' ? 'broadcast' : 'echo';
+    // V8's young generation grows once, with the first connections of a process, and must not count as theirs.
+    const grown = kind === 'idle' ? ['--min-semi-space-size=16'] : [];
+    const args = ['--expose-gc', ...grown, file, ...(name === undefined ? [] : [name]), task, ...rest];
+    return { program: process.execPath, args, env };
+  };
+}
+
+const webSocketServers: readonly ServerKind[] = [
+  ourWebSocket('io_uring', 'handlers, lent bytes: what the echo server does'),
+  ourWebSocket('epoll', 'handlers, lent bytes, on the other backend'),
+  ourWebSocket('node', 'handlers, lent bytes, on the backend in JavaScript'),
+  {
+    id: 'ws',
+    name: 'ws',
+    protocol: 'ws',
+    description: 'the library that most people use',
+    command: webSocketInNode(webSocketPeer, ['ws'], {}),
+  },
+  {
+    id: 'uws',
+    name: 'uWebSockets.js',
+    protocol: 'ws',
+    uws: true,
+    description: 'a server in C++ with handlers in JavaScript; with --uws only',
+    command: webSocketInNode(webSocketPeer, ['uws', uwsBinary], {}),
+  },
+];
+
+export const serverKinds: readonly ServerKind[] = [
+  ...tcpServers,
+  ...udpServers,
+  ...tlsServers,
+  ...webSocketServers,
+];
 
 /** Enough receive buffers for all that arrives at once, and no more than stay in the processor's cache. */
 function buffersFor({ kind, connections }: Scenario): number {

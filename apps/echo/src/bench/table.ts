@@ -17,22 +17,48 @@ const countedNames: Readonly<Record<TimedScenario['kind'], string>> = {
   connects: 'connection',
   datagrams: 'datagram',
   bulk: 'datagram',
+  'tls-messages': 'message',
+  handshakes: 'connection',
+  resumptions: 'connection',
+  'ws-messages': 'message',
+  broadcast: 'message delivered',
 };
 
 /** The results of a timed scenario as a table. */
 export function timedTable({ scenario, servers }: ScenarioResult): string {
   const counted = countedNames[scenario.kind];
-  const columns = ['CPU us', 'lowest-highest', 'kernel', `${counted}s/s`, 'p50 us', 'p99 us', 'busy', 'load'];
-  const head = ['server', ...columns, 'x node', 'x C'];
+  const handshakes = isHandshakes(scenario);
+  const columns = [
+    ...(handshakes ? ['per CPU s'] : []),
+    'CPU us',
+    'lowest-highest',
+    'kernel',
+    `${counted.replace(/^\w+/, '$&s')}/s`,
+    'p50 us',
+    'p99 us',
+    'busy',
+    'load',
+  ];
+  const head = ['server', ...columns, ...(isWebSocket(scenario) ? ['x ws', 'x uWS'] : ['x node', 'x C'])];
   const table = new Table({ head, colAligns: alignments(head), style: look });
-  for (const result of servers) table.push(timedRow(result));
+  for (const result of servers) table.push(timedRow(result, handshakes));
   return `${scenario.name}: cost of a ${counted}\n${table}\n`;
 }
 
-function timedRow(result: TimedResult): string[] {
+/** Handshakes are also counted the other way round: how many of them a second of the processor is enough for. */
+function isHandshakes({ kind }: TimedScenario): boolean {
+  return kind === 'handshakes' || kind === 'resumptions';
+}
+
+function isWebSocket({ kind }: TimedScenario): boolean {
+  return kind === 'ws-messages' || kind === 'broadcast';
+}
+
+function timedRow(result: TimedResult, handshakes: boolean): string[] {
   const { cpuMicrosecondsPerMessage: cost } = result;
   return [
     nameOf(result.server),
+    ...(handshakes ? [Math.round(1e6 / cost.median).toLocaleString('en-US')] : []),
     digits(cost.median),
     `${digits(cost.lowest)}-${digits(cost.highest)}`,
     percent(result.systemShare),
@@ -50,7 +76,7 @@ function timedRow(result: TimedResult): string[] {
 export const legend =
   'CPU: processor time of the server. kernel: the part of the system in it. busy, load: how busy the cores of the server ' +
   `and of the load generator were; under ${busyEnough * 100} % the server was not the bottleneck. x node, x C: cost relative ` +
-  'to node:net or node:dgram and to the server in C.\n';
+  'to node:net, node:dgram or node:tls and to the server in C. x ws, x uWS: to ws and to uWebSockets.js.\n';
 
 /** The memory of idle connections as a table. */
 export function idleTable({ scenario, servers }: IdleScenarioResult): string {

@@ -1,12 +1,22 @@
 import { describe, expect, test } from 'vitest';
 import { filesBelow, type Include, includesNamedIn, includesOf } from './sources.js';
 
-const native = 'packages/iocp-core/native';
-const files = filesBelow(native, ['.h', '.cc']);
-const inNative = (file: string) => file.slice(native.length + 1);
+/** What a part of native/ may include: files of native/ by how their path begins, and headers of others. */
+interface Part {
+  /** How the paths of its files begin. */
+  readonly part: string;
+  readonly mayInclude: readonly string[];
+  readonly mayUse: (header: string) => boolean;
+}
 
-/** What each part may include from native/: bridge -> backend -> core, and no backend from another but through net/, posix/ and winsock/. */
-const mayInclude: readonly (readonly [part: string, prefixes: readonly string[]])[] = [
+/** Headers of the C++ library have neither a folder nor a suffix; what has one is the system's, or someone else's. */
+const isStandard = (header: string) => /^[a-z_0-9]+$/.test(header);
+const isOpenssl = (header: string) => header.startsWith('openssl/');
+const hostHeaders = new Set(['node_api.h', 'js_native_api.h', 'node.h', 'napi.h', 'uv.h', 'v8.h']);
+const isNotOfHost = (header: string) => !hostHeaders.has(header);
+
+/** Core's: bridge -> backend -> core, and no backend from another but through net/, posix/ and winsock/. */
+const coreDirections: readonly (readonly [part: string, prefixes: readonly string[]])[] = [
   ['core/', ['core/']],
   ['backend/net/', ['core/', 'backend/net/']],
   ['backend/posix/', ['core/', 'backend/net/', 'backend/posix/']],
@@ -21,31 +31,67 @@ const mayInclude: readonly (readonly [part: string, prefixes: readonly string[]]
   ['fuzz/', ['core/', 'backend/', 'test/', 'fuzz/']],
 ];
 
-const hostHeaders = new Set(['node_api.h', 'js_native_api.h', 'node.h', 'napi.h', 'uv.h', 'v8.h']);
+const core: readonly Part[] = coreDirections.map(([part, mayInclude]) => ({
+  part,
+  mayInclude,
+  mayUse: part === 'core/' ? isStandard : part === 'bridge/' ? () => true : isNotOfHost,
+}));
 
-/** Headers of the C++ library have neither a folder nor a suffix; what has one is the system's, or someone else's. */
-const isStandard = (include: Include) => /^[a-z_0-9]+$/.test(include.name);
+/** That of TLS: core/ is OpenSSL alone, and bridge/ brings it to JavaScript. */
+const tls: readonly Part[] = [
+  {
+    part: 'core/',
+    mayInclude: ['core/'],
+    mayUse: (header) => isStandard(header) || isOpenssl(header),
+  },
+  { part: 'bridge/', mayInclude: ['core/', 'bridge/'], mayUse: (header) => header !== 'uv.h' },
+  {
+    part: 'test/',
+    mayInclude: ['core/', 'test/'],
+    mayUse: (header) => isStandard(header) || isOpenssl(header),
+  },
+];
 
-function wrongIncludes(path: string, includes: readonly Include[]): string[] {
-  const prefixes = mayInclude.find(([part]) => path.startsWith(part))?.[1] ?? [];
+/** That of WebSocket: core/ is arithmetic. */
+const websocket: readonly Part[] = [
+  { part: 'core/', mayInclude: ['core/'], mayUse: isStandard },
+  { part: 'bridge/', mayInclude: ['core/', 'bridge/'], mayUse: (header) => header !== 'uv.h' },
+  {
+    part: 'test/',
+    mayInclude: ['core/', 'test/'],
+    mayUse: (header) => isStandard(header) || isOpenssl(header),
+  },
+];
+
+function wrongIncludes(parts: readonly Part[], path: string, includes: readonly Include[]): string[] {
+  const rule = parts.find(({ part }) => path.startsWith(part));
   return includes
-    .filter((include) => {
-      if (!include.system) return !prefixes.some((prefix) => include.name.startsWith(prefix));
-      if (path.startsWith('core/')) return !isStandard(include);
-      return hostHeaders.has(include.name) && !path.startsWith('bridge/');
-    })
-    .map((include) => include.name);
+    .filter(({ system, name }) =>
+      system ? !rule?.mayUse(name) : !rule?.mayInclude.some((prefix) => name.startsWith(prefix)),
+    )
+    .map(({ name }) => name);
 }
 
-describe('includes in native/', () => {
-  test.each(files.map(inNative))('%s stays in its direction', (path) => {
-    expect(wrongIncludes(path, includesOf(`${native}/${path}`))).toEqual([]);
+describe.each([
+  ['packages/iocp-core/native', core],
+  ['packages/tls/native', tls],
+  ['packages/websocket/native', websocket],
+])('includes in %s', (native, parts) => {
+  const paths = filesBelow(native, ['.h', '.cc']).map((file) => file.slice(native.length + 1));
+
+  test('there are files to check', () => {
+    expect(paths).not.toEqual([]);
   });
 
-  test('uv.h is included in one file', () => {
-    const users = files.filter((file) => includesOf(file).some((include) => include.name === 'uv.h'));
-    expect(users).toHaveLength(1);
+  test.each(paths)('%s stays in its direction', (path) => {
+    expect(wrongIncludes(parts, path, includesOf(`${native}/${path}`))).toEqual([]);
   });
+});
+
+test('uv.h is included in one file', () => {
+  const files = filesBelow('packages', ['.h', '.cc']);
+  const users = files.filter((file) => includesOf(file).some((include) => include.name === 'uv.h'));
+  expect(users).toHaveLength(1);
 });
 
 describe('the check itself', () => {
@@ -59,25 +105,36 @@ describe('the check itself', () => {
     ]);
   });
 
+  const parts = { core, tls, websocket };
+
   test.each([
-    ['core/slab.cc', '<unistd.h>'],
-    ['core/slab.cc', '<sys/socket.h>'],
-    ['core/slab.cc', '"backend/epoll/driver.h"'],
-    ['backend/epoll/driver.cc', '"backend/io_uring/ring.h"'],
-    ['backend/epoll/driver.cc', '"bridge/port.h"'],
-    ['backend/epoll/driver.cc', '<uv.h>'],
-    ['backend/epoll/driver.cc', '"driver.h"'],
-    ['test/main.cc', '<node_api.h>'],
-    ['elsewhere/file.cc', '"core/driver.h"'],
-  ])('rejects in %s: %s', (path, include) => {
-    expect(wrongIncludes(path, includesNamedIn(`#include ${include}`))).toHaveLength(1);
+    ['core', 'core/slab.cc', '<unistd.h>'],
+    ['core', 'core/slab.cc', '<sys/socket.h>'],
+    ['core', 'core/slab.cc', '"backend/epoll/driver.h"'],
+    ['core', 'backend/epoll/driver.cc', '"backend/io_uring/ring.h"'],
+    ['core', 'backend/epoll/driver.cc', '"bridge/port.h"'],
+    ['core', 'backend/epoll/driver.cc', '<uv.h>'],
+    ['core', 'backend/epoll/driver.cc', '"driver.h"'],
+    ['core', 'test/main.cc', '<node_api.h>'],
+    ['core', 'elsewhere/file.cc', '"core/driver.h"'],
+    ['core', 'elsewhere/file.cc', '<cstdint>'],
+    ['tls', 'core/session.cc', '<napi.h>'],
+    ['tls', 'core/session.cc', '<sys/socket.h>'],
+    ['tls', 'core/session.cc', '"bridge/node_api.h"'],
+    ['tls', 'bridge/addon.cc', '<uv.h>'],
+    ['websocket', 'core/mask.cc', '<napi.h>'],
+  ] as const)("rejects in %s's %s: %s", (name, path, include) => {
+    expect(wrongIncludes(parts[name], path, includesNamedIn(`#include ${include}`))).toHaveLength(1);
   });
 
   test.each([
-    ['core/slab.cc', '<cstdint>'],
-    ['backend/epoll/driver.cc', '<sys/epoll.h>'],
-    ['bridge/wake.cc', '<uv.h>'],
-  ])('accepts in %s: %s', (path, include) => {
-    expect(wrongIncludes(path, includesNamedIn(`#include ${include}`))).toEqual([]);
+    ['core', 'core/slab.cc', '<cstdint>'],
+    ['core', 'backend/epoll/driver.cc', '<sys/epoll.h>'],
+    ['core', 'bridge/wake.cc', '<uv.h>'],
+    ['tls', 'core/session.cc', '<openssl/ssl.h>'],
+    ['tls', 'bridge/addon.cc', '<napi.h>'],
+    ['websocket', 'core/mask.cc', '<cstring>'],
+  ] as const)("accepts in %s's %s: %s", (name, path, include) => {
+    expect(wrongIncludes(parts[name], path, includesNamedIn(`#include ${include}`))).toEqual([]);
   });
 });

@@ -50,6 +50,20 @@ export function modulesNamedIn(text: string, file: string): string[] {
   return names;
 }
 
+/** The modules that are loaded with a file: it imports or re-exports more of them than types, and not by `import()`. */
+export function modulesLoadedWith(text: string, file: string): string[] {
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+  return source.statements.flatMap((statement) => {
+    if (!ts.isImportDeclaration(statement) && !ts.isExportDeclaration(statement)) return [];
+    const { moduleSpecifier } = statement;
+    if (moduleSpecifier === undefined || !ts.isStringLiteralLike(moduleSpecifier)) return [];
+    const hasValues = ts.isExportDeclaration(statement)
+      ? !statement.isTypeOnly
+      : statement.importClause === undefined || valueNames(statement.importClause).length > 0;
+    return hasValues ? [moduleSpecifier.text] : [];
+  });
+}
+
 /** What a file imports by name, as values, from one of the modules; '*' for a default, namespace or dynamic import. */
 export function valuesImported(text: string, file: string, modules: ReadonlySet<string>): string[] {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);

@@ -12,7 +12,7 @@ import {
 } from '@iocp/testkit';
 import { bindChannel, connectChannel, type UdpChannel } from '@iocp/udp';
 import { expect, it } from 'vitest';
-import { underWine } from '../../../../system.shared.js';
+import { spawnRetries, underWine } from '../../../../system.shared.js';
 import { type Backend, describeBackends } from '../support/backends.js';
 
 const senders = 8;
@@ -155,7 +155,10 @@ const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => tota
 
 describeBackends((backend) => {
   const count = datagramsOf(backend);
-  it(`accounts for ${count} datagrams, 1 % of them lost on purpose`, { timeout: 240_000 }, async () => {
+  it(`accounts for ${count} datagrams, 1 % of them lost on purpose`, {
+    timeout: 240_000,
+    retry: spawnRetries,
+  }, async () => {
     const random = new Random(chooseSeed());
     const each = count / senders;
     const [receiving, sending] = [new CompletionPort({ backend }), new CompletionPort({ backend })];

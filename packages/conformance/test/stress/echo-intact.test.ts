@@ -4,6 +4,7 @@ import { CompletionPort } from '@iocp/core';
 import { connect, listen } from '@iocp/tcp';
 import { assertNoLeaks } from '@iocp/testkit';
 import { expect, it } from 'vitest';
+import { spawnRetries } from '../../../../system.shared.js';
 import { describeBackends } from '../support/backends.js';
 
 const connections = 500;
@@ -37,6 +38,7 @@ async function converse(completionPort: CompletionPort, port: number, name: numb
 describeBackends((backend) => {
   it(`${connections} connections echo ${messages} messages of 3 KB each, intact`, {
     timeout: 240_000,
+    retry: spawnRetries,
   }, async () => {
     const [serving, dialling] = [new CompletionPort({ backend }), new CompletionPort({ backend })];
     const listener = await listen(

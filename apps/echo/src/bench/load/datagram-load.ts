@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   CompleteFlag,
   type CompletionHandler,
@@ -12,6 +11,7 @@ import {
 import type { DatagramsScenario } from '../scenarios.js';
 import { BatchClock } from './clock.js';
 import { DatagramPayload } from './datagram-payload.js';
+import { Failure } from './failure.js';
 import type { MeasureJob, Measurement } from './jobs.js';
 import { LatencyRecorder } from './latency.js';
 import { measureLoad, type RunningLoad } from './measure.js';
@@ -33,8 +33,7 @@ export class DatagramLoad implements RunningLoad {
   readonly #job: MeasureJob<DatagramsScenario>;
   readonly #payloads: readonly DatagramPayload[];
   readonly #peers: DatagramPeer[] = [];
-  readonly #failure: Promise<never>;
-  #reject: (error: Error) => void = () => undefined;
+  readonly #failure = new Failure();
 
   constructor(
     readonly port: CompletionPort,
@@ -47,18 +46,14 @@ export class DatagramLoad implements RunningLoad {
       { length: Math.min(variants, scenario.connections) },
       (_, variant) => new DatagramPayload(port, scenario.messageBytes, variant, scenario.inFlight),
     );
-    this.#failure = new Promise((_, reject) => {
-      this.#reject = reject;
-    });
-    this.#failure.catch(() => undefined);
   }
 
   fail(error: Error): void {
-    this.#reject(error);
+    this.#failure.fail(error);
   }
 
   during(milliseconds: number): Promise<void> {
-    return Promise.race([delay(milliseconds), this.#failure]);
+    return this.#failure.during(milliseconds);
   }
 
   async measure(): Promise<Measurement> {

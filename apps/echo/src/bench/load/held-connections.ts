@@ -1,71 +1,54 @@
 import type { CompletionPort, SocketOpenOptions } from '@iocp/core';
 import type { IdleScenario } from '../scenarios.js';
-import { Payload } from './payload.js';
+import { Gathering } from './gathering.js';
+import { Payload, plainExchange } from './payload.js';
 import { Peer, type PeerRun, targetAt } from './peer.js';
-
-/** How many connections are opened at once. */
-const waveSize = 100;
+import { Opening, webSocketExchange } from './websocket.js';
 
 /** Connections that echo one message and are then kept open, silent. */
 export class HeldConnections implements PeerRun {
   readonly target: SocketOpenOptions;
+  readonly opening: Opening | null;
   readonly #payload: Payload;
-  readonly #peers: HeldPeer[] = [];
-  #missing = 0;
-  #resolve: () => void = () => undefined;
-  #reject: (error: Error) => void = () => undefined;
+  readonly #peers: readonly HeldPeer[];
+  readonly #gathering = new Gathering();
 
   constructor(
     readonly port: CompletionPort,
     serverPort: number,
-    messageBytes: number,
+    { protocol, messageBytes, connections }: IdleScenario,
   ) {
     this.target = targetAt(serverPort);
-    this.#payload = new Payload(port, messageBytes, 0, 1);
+    this.opening = protocol === 'ws' ? new Opening(port) : null;
+    const exchange = protocol === 'ws' ? webSocketExchange : plainExchange;
+    this.#payload = new Payload(port, exchange(messageBytes, 0), 1);
+    this.#peers = Array.from(
+      { length: connections },
+      () => new HeldPeer(this, this.#payload, this.#gathering),
+    );
   }
 
   fail(error: Error): void {
-    this.#reject(error);
+    this.#gathering.fail(error);
   }
 
-  /** One of the connections that are waited for is where it should be. */
-  arrived(): void {
-    this.#missing -= 1;
-    if (this.#missing === 0) this.#resolve();
-  }
-
-  async open({ connections }: IdleScenario): Promise<void> {
-    for (let opened = 0; opened < connections; opened += waveSize) {
-      const wave = Array.from(
-        { length: Math.min(waveSize, connections - opened) },
-        () => new HeldPeer(this, this.#payload),
-      );
-      this.#peers.push(...wave);
-      await this.#all(wave, (peer) => peer.connect());
-    }
+  open(): Promise<void> {
+    return this.#gathering.inWaves(this.#peers, (peer) => peer.connect());
   }
 
   async close(): Promise<void> {
-    await this.#all(this.#peers, (peer) => peer.close());
+    await this.#gathering.all(this.#peers, (peer) => peer.close());
     this.#payload.release();
-  }
-
-  #all(peers: readonly HeldPeer[], start: (peer: HeldPeer) => void): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#missing = peers.length;
-      this.#resolve = resolve;
-      this.#reject = reject;
-      for (const peer of peers) start(peer);
-    });
+    this.opening?.release();
   }
 }
 
 class HeldPeer extends Peer {
-  readonly #held: HeldConnections;
+  readonly #gathering: Gathering;
 
-  constructor(held: HeldConnections, payload: Payload) {
+  constructor(held: HeldConnections, payload: Payload, gathering: Gathering) {
     super(held, payload);
-    this.#held = held;
+    this.#gathering = gathering;
   }
 
   protected override onConnected(): void {
@@ -73,10 +56,10 @@ class HeldPeer extends Peer {
   }
 
   protected override onReplies(): void {
-    this.#held.arrived();
+    this.#gathering.arrived();
   }
 
   protected override onClosed(): void {
-    this.#held.arrived();
+    this.#gathering.arrived();
   }
 }

@@ -8,6 +8,8 @@ export interface MeasureJob<Scenario extends TimedScenario = TimedScenario> {
   readonly serverPort: number;
   /** Process to measure. */
   readonly serverPid: number;
+  /** The program in C that makes the load, where it is one. */
+  readonly loadProgram: string | undefined;
   readonly warmUpMs: number;
   readonly measureMs: number;
 }
@@ -15,9 +17,9 @@ export interface MeasureJob<Scenario extends TimedScenario = TimedScenario> {
 /** What the load generator is asked for. */
 export type Job =
   | MeasureJob
-  /** Opens connections, lets each echo one message, and keeps them open. */
+  /** Opens connections, lets each echo one message, and keeps them open besides those that are there. */
   | { readonly kind: 'hold'; readonly scenario: IdleScenario; readonly serverPort: number }
-  /** Closes the connections that are held. */
+  /** Closes all connections that are held. */
   | { readonly kind: 'release' };
 
 /** What happened between the end of the warm-up and the end of the measurement. */

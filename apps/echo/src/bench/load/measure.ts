@@ -4,7 +4,9 @@ import type { LatencyRecorder } from './latency.js';
 
 /** A load under way, as the measurement sees it. */
 export interface RunningLoad {
-  readonly latency: LatencyRecorder;
+  readonly latency: Pick<LatencyRecorder, 'reset' | 'summary'>;
+  /** The process that makes the load, when it is not this one. */
+  readonly processId?: number | undefined;
   /** Messages so far. */
   readonly messages: number;
   /** Messages sent again so far, because no reply came. */
@@ -17,13 +19,13 @@ export interface RunningLoad {
 export async function measureLoad(load: RunningLoad, job: MeasureJob): Promise<Measurement> {
   await load.during(job.warmUpMs);
   load.latency.reset();
-  const { messages, lost } = load;
-  const [time, server, own] = [performance.now(), sampleCpu(job.serverPid), sampleCpu(process.pid)];
+  const { messages, lost, processId = process.pid } = load;
+  const [time, server, own] = [performance.now(), sampleCpu(job.serverPid), sampleCpu(processId)];
   // A machine that is busy with something else may give us no time at all.
   do await load.during(job.measureMs);
   while (load.messages === messages);
   const seconds = (performance.now() - time) / 1000;
-  const [serverAfter, ownAfter] = [sampleCpu(job.serverPid), sampleCpu(process.pid)];
+  const [serverAfter, ownAfter] = [sampleCpu(job.serverPid), sampleCpu(processId)];
   return {
     messages: load.messages - messages,
     lost: load.lost - lost,

@@ -1,14 +1,15 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { CompletionPort, SocketOpenOptions } from '@iocp/core';
-import type { ConnectsScenario, MessagesScenario } from '../scenarios.js';
+import type { ConnectsScenario, MessagesScenario, WebSocketMessagesScenario } from '../scenarios.js';
 import { BatchClock } from './clock.js';
+import { Failure } from './failure.js';
 import type { MeasureJob, Measurement } from './jobs.js';
 import { LatencyRecorder } from './latency.js';
 import { measureLoad, type RunningLoad } from './measure.js';
-import { Payload } from './payload.js';
+import { Payload, plainExchange } from './payload.js';
 import { Peer, type PeerRun, targetAt } from './peer.js';
+import { Opening, webSocketExchange } from './websocket.js';
 
-type ConnectionsScenario = MessagesScenario | ConnectsScenario;
+type ConnectionsScenario = MessagesScenario | ConnectsScenario | WebSocketMessagesScenario;
 
 /** Contents differ between this many connections, so that replies that go astray are noticed. */
 const variants = 8;
@@ -18,6 +19,7 @@ const drainMsMax = 10_000;
 /** A run of one scenario against one server. */
 export class MeasuredLoad implements PeerRun, RunningLoad {
   readonly target: SocketOpenOptions;
+  readonly opening: Opening | null;
   readonly clock: BatchClock;
   readonly latency = new LatencyRecorder();
   /** Messages answered so far. */
@@ -30,8 +32,7 @@ export class MeasuredLoad implements PeerRun, RunningLoad {
   readonly #payloads: readonly Payload[];
   #peersOpen = 0;
   #onFinish: (() => void) | undefined;
-  readonly #failure: Promise<never>;
-  #reject: (error: Error) => void = () => undefined;
+  readonly #failure = new Failure();
 
   constructor(
     readonly port: CompletionPort,
@@ -41,23 +42,22 @@ export class MeasuredLoad implements PeerRun, RunningLoad {
     this.target = targetAt(job.serverPort);
     this.clock = new BatchClock(port);
     const { scenario } = job;
-    const inFlight = scenario.kind === 'messages' ? scenario.inFlight : 1;
+    const inFlight = 'inFlight' in scenario ? scenario.inFlight : 1;
+    const isWebSocket = scenario.kind === 'ws-messages';
+    this.opening = isWebSocket ? new Opening(port) : null;
+    const exchange = isWebSocket ? webSocketExchange : plainExchange;
     this.#payloads = Array.from(
       { length: Math.min(variants, scenario.connections) },
-      (_, variant) => new Payload(port, scenario.messageBytes, variant, inFlight),
+      (_, variant) => new Payload(port, exchange(scenario.messageBytes, variant), inFlight),
     );
-    this.#failure = new Promise((_, reject) => {
-      this.#reject = reject;
-    });
-    this.#failure.catch(() => undefined);
   }
 
   fail(error: Error): void {
-    this.#reject(error);
+    this.#failure.fail(error);
   }
 
   during(milliseconds: number): Promise<void> {
-    return Promise.race([delay(milliseconds), this.#failure]);
+    return this.#failure.during(milliseconds);
   }
 
   /** A peer has done its last. */
@@ -79,7 +79,7 @@ export class MeasuredLoad implements PeerRun, RunningLoad {
       const payload = this.#payloads[index % this.#payloads.length] as Payload;
       this.#peersOpen += 1;
       const peer =
-        scenario.kind === 'messages'
+        'inFlight' in scenario
           ? new SteadyPeer(this, payload, scenario.inFlight)
           : new ConnectingPeer(this, payload);
       peer.connect();
@@ -92,15 +92,13 @@ export class MeasuredLoad implements PeerRun, RunningLoad {
       this.#onFinish = resolve;
     });
     this.stopping = true;
-    const over = new AbortController();
-    const late = delay(drainMsMax, undefined, { signal: over.signal }).then(() => {
-      throw new Error(
-        `${this.#peersOpen} connections still wait for replies ${drainMsMax / 1000} s after the end.`,
-      );
-    });
-    late.catch(() => undefined);
-    await Promise.race([finished, this.#failure, late]).finally(() => over.abort());
+    await this.#failure.awaitEnd(
+      finished,
+      drainMsMax,
+      () => `${this.#peersOpen} connections still wait for replies ${drainMsMax / 1000} s after the end.`,
+    );
     for (const payload of this.#payloads) payload.release();
+    this.opening?.release();
   }
 }
 

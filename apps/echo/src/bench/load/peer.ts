@@ -8,12 +8,15 @@ import {
   type SocketOpenOptions,
 } from '@iocp/core';
 import type { Payload } from './payload.js';
+import type { Opening } from './websocket.js';
 
 /** What all peers of a run share. */
 export interface PeerRun {
   readonly port: CompletionPort;
   /** Where to connect. */
   readonly target: SocketOpenOptions;
+  /** What is said before the first message, if anything is. */
+  readonly opening: Opening | null;
   /** Something went wrong that makes the whole run worthless. */
   fail(error: Error): void;
 }
@@ -40,6 +43,10 @@ export abstract class Peer implements CompletionHandler {
   /** Messages that wait for the send in flight. */
   #waiting = 0;
   #closing = false;
+  /** The answer to the opening so far; null when the connection is open. */
+  #answer: string | null = null;
+  /** Something has arrived, and was compared byte by byte. */
+  #checked = false;
 
   constructor(run: PeerRun, payload: Payload) {
     this.run = run;
@@ -53,6 +60,8 @@ export abstract class Peer implements CompletionHandler {
   connect(): void {
     const { port, target } = this.run;
     this.#closing = false;
+    this.#checked = false;
+    this.#answer = null;
     this.#position = 0;
     this.#socket = port.open(target);
     port.submitConnect(this.#socket, this);
@@ -60,9 +69,14 @@ export abstract class Peer implements CompletionHandler {
 
   /** Sends messages, in one piece. */
   say(messages: number): void {
-    this.#outstanding += messages;
+    this.expect(messages);
     if (this.#sending) this.#waiting += messages;
     else this.#send(messages);
+  }
+
+  /** So many messages will arrive. */
+  expect(messages: number): void {
+    this.#outstanding += messages;
   }
 
   /** Resets the connection; `onClosed` follows. */
@@ -91,7 +105,14 @@ export abstract class Peer implements CompletionHandler {
       return;
     }
     this.run.port.submitRecv(this.#socket, this);
-    this.onConnected();
+    const { opening } = this.run;
+    if (opening === null) {
+      this.onConnected();
+      return;
+    }
+    this.#answer = '';
+    this.#sending = true;
+    this.run.port.submitSend(this.#socket, opening.request, this);
   }
 
   #received(result: number, flags: number, slot: number): void {
@@ -102,15 +123,32 @@ export abstract class Peer implements CompletionHandler {
       );
       return;
     }
-    const { messageBytes } = this.#payload;
-    const bytes = this.#position + result;
-    const complete = Math.floor(bytes / messageBytes);
-    const matches = this.#payload.matches(this.run.port.pool.view(slot, result), this.#position);
+    const bytes = this.run.port.pool.view(slot, result);
+    if (this.#answer === null) this.#take(bytes);
+    else this.#open(this.#answer + Buffer.from(bytes).toString('latin1'));
+  }
+
+  /** @param answer as much of the answer to the opening as there is */
+  #open(answer: string): void {
+    const accepted = this.run.opening?.accepts(answer);
+    this.#answer = accepted ? null : answer;
+    if (accepted) this.onConnected();
+    else if (accepted === false) this.run.fail(new Error(`the server refused: ${answer.split('\r\n', 1)}`));
+  }
+
+  #take(bytes: Uint8Array): void {
+    const { replyBytes } = this.#payload;
+    const end = this.#position + bytes.length;
+    const complete = Math.floor(end / replyBytes);
+    const matches = this.#checked
+      ? this.#payload.matches(bytes, this.#position)
+      : this.#payload.matchesWhole(bytes, this.#position);
     if (!matches || complete > this.#outstanding) {
       this.run.fail(new Error('something else came back than what was sent'));
       return;
     }
-    this.#position = bytes - complete * messageBytes;
+    this.#checked = true;
+    this.#position = end - complete * replyBytes;
     this.#outstanding -= complete;
     if (complete > 0) this.onReplies(complete);
   }
