@@ -12,7 +12,6 @@ import {
   type TestSetup,
 } from '@iocp/testkit';
 import { describe, it } from 'vitest';
-import { underWine } from '../../../system.shared.js';
 import { resetSeenAs } from './support/resets.js';
 import { runner } from './support/runner.js';
 
@@ -55,18 +54,8 @@ function netSetup(): TestSetup<ChannelSource> {
   };
 }
 
-/** Wine sends at most 1024 buffers at once (EMSGSIZE beyond), and Node.js gives it all that were written. */
-const tooManyBuffersForWine = '[1] echoes 3000 small writes';
-const netRunner: typeof runner = {
-  ...runner,
-  it: (name, body) =>
-    underWine && name === tooManyBuffersForWine
-      ? void it.skip(`${name} (not under Wine: more than 1024 buffers)`, body)
-      : runner.it(name, body),
-};
-
 describe('fromDuplex(net.Socket)', () => {
-  channelSuite(netRunner, netSetup(), {
+  channelSuite(runner, netSetup(), {
     lentBytesBecome: 'owned',
     abortSeenAs: resetSeenAs,
     // libuv reports the end, not the reset, when it finds both a hang-up and the last of the data.
