@@ -11,7 +11,7 @@ import {
   resourceSnapshot,
   type TestSetup,
 } from '@iocp/testkit';
-import { describe, it } from 'vitest';
+import { describe } from 'vitest';
 import { resetSeenAs } from './support/resets.js';
 import { runner } from './support/runner.js';
 
