@@ -3,7 +3,7 @@ import { onAbort, throwLater } from '@iocp/core/layer';
 import { type ConnectOptions, type ConnectSettings, connectSettings } from './connect-options.js';
 import { connectChannel, connectFailedChannel } from './diagnostics.js';
 import { dial } from './dial.js';
-import { putOn } from './handshakes.js';
+import { Handshake } from './handshakes.js';
 import { TcpChannel } from './tcp-channel.js';
 import { TcpConnection, type TcpHandlers } from './tcp-connection.js';
 import { validateHandlers } from './tcp-handlers.js';
@@ -43,11 +43,10 @@ async function establish(settings: ConnectSettings, context: AsyncResource): Pro
   const tcp = new TcpChannel(socket, settings.connection, context);
   const { layers, signal } = settings;
   if (layers.layers.length === 0) return new TcpConnection(tcp, tcp, settings.connection);
-  const controller = new AbortController();
-  const stopListening = onAbort(signal, () => controller.abort(signal?.reason));
-  if (signal?.aborted) controller.abort(signal.reason);
+  const handshake = new Handshake(tcp, 'client', layers, signal);
+  const stopListening = onAbort(signal, () => handshake.giveUp(signal?.reason));
   try {
-    return new TcpConnection(await putOn(tcp, 'client', layers, controller), tcp, settings.connection);
+    return new TcpConnection(await handshake.top, tcp, settings.connection);
   } finally {
     stopListening();
   }

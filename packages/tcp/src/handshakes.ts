@@ -5,7 +5,6 @@ import {
   type ChannelInfo,
   invalidArgumentType,
   type Layer,
-  onAbort,
   type Role,
   stack,
   validateArray,
@@ -40,34 +39,60 @@ export function layerSettings({ layers = [], handshakeTimeoutMs = 10_000 }: Laye
 }
 
 /**
- * Puts layers on a channel, within their time. When it rejects, with the failure or the reason of `controller`, the channel
- * is aborted. Does not wait for a layer that does not heed the signal.
+ * Layers that are being put on a channel, within their time. To end it the channel is aborted, which every layer hears of, and
+ * nobody waits for one that does not heed it.
  */
-export async function putOn(
-  tcp: TcpChannel,
-  role: Role,
-  { layers, handshakeTimeoutMs }: LayerSettings,
-  controller: AbortController,
-): Promise<Channel> {
-  const { signal } = controller;
-  const timer = setTimeout(() => controller.abort(handshakeTimeout(handshakeTimeoutMs)), handshakeTimeoutMs);
-  timer.unref();
-  try {
-    return await new Promise<Channel>((resolve, reject) => {
-      onAbort(signal, () => reject(signal.reason));
-      stack(tcp, role, layers, { signal }).then(resolve, reject);
+export class Handshake {
+  /** What the last layer gave. Rejects with the failure, or with the reason of `giveUp`; then the channel below is aborted. */
+  readonly top: Promise<Channel>;
+  readonly #tcp: TcpChannel;
+  readonly #reject: (reason: unknown) => void;
+  readonly #timer: NodeJS.Timeout;
+  #over = false;
+
+  /** @param signal passed on to the layers */
+  constructor(tcp: TcpChannel, role: Role, settings: LayerSettings, signal?: AbortSignal) {
+    const { layers, handshakeTimeoutMs } = settings;
+    let resolve: (top: Channel) => void = nothing;
+    let reject: (reason: unknown) => void = nothing;
+    this.top = new Promise<Channel>((resolveTop, rejectTop) => {
+      resolve = resolveTop;
+      reject = rejectTop;
     });
-  } catch (error) {
-    // The layers should have done so; those of others may not.
-    tcp.abort(asError(error));
-    throw error;
-  } finally {
-    clearTimeout(timer);
+    this.#tcp = tcp;
+    this.#reject = reject;
+    this.#timer = setTimeout(() => this.giveUp(handshakeTimeout(handshakeTimeoutMs)), handshakeTimeoutMs);
+    this.#timer.unref();
+    stack(tcp, role, layers, signal && { signal }).then(
+      (top) => {
+        // It was given up, and a layer below has not noticed.
+        if (this.#over) return top.abort();
+        this.#end();
+        resolve(top);
+      },
+      // The layers should have aborted the channel; those of others may not have.
+      (error) => this.giveUp(error),
+    );
+  }
+
+  /** Without effect once it is done. */
+  giveUp(reason: unknown): void {
+    if (this.#over) return;
+    this.#end();
+    this.#tcp.abort(asError(reason));
+    this.#reject(reason);
+  }
+
+  #end(): void {
+    this.#over = true;
+    clearTimeout(this.#timer);
   }
 }
 
 /** Who is told what came of a handshake. */
 export interface HandshakeOwner {
+  /** Somebody listens to what is said of failures. */
+  readonly tellsOfFailures: boolean;
   handshakeDone(tcp: TcpChannel, top: Channel): void;
   /** @param info the connection it was about */
   handshakeFailed(info: ChannelInfo, error: Error): void;
@@ -77,7 +102,7 @@ export interface HandshakeOwner {
 export class Handshakes {
   readonly #settings: LayerSettings;
   readonly #owner: HandshakeOwner;
-  readonly #underWay = new Set<AbortController>();
+  readonly #underWay = new Set<Handshake>();
 
   constructor(settings: LayerSettings, owner: HandshakeOwner) {
     this.#settings = settings;
@@ -89,22 +114,24 @@ export class Handshakes {
     return this.#underWay.size;
   }
 
-  /** Aborts all that are under way. */
+  /** Gives up all that are under way. */
   abort(reason: Error): void {
-    for (const controller of this.#underWay) controller.abort(reason);
+    for (const handshake of this.#underWay) handshake.giveUp(reason);
   }
 
   async start(tcp: TcpChannel): Promise<void> {
-    // Asked for now: the system forgets the peer when a connection fails.
-    const { info } = tcp;
-    const controller = new AbortController();
-    this.#underWay.add(controller);
-    const result = await putOn(tcp, 'server', this.#settings, controller).catch(asError);
-    this.#underWay.delete(controller);
-    if (result instanceof Error) this.#owner.handshakeFailed(info, result);
+    // Asked for now, since the system forgets the peer when a connection fails; and not for nothing: it takes system calls.
+    const info = this.#owner.tellsOfFailures ? tcp.info : undefined;
+    const handshake = new Handshake(tcp, 'server', this.#settings);
+    this.#underWay.add(handshake);
+    const result = await handshake.top.catch(asError);
+    this.#underWay.delete(handshake);
+    if (result instanceof Error) this.#owner.handshakeFailed(info ?? tcp.info, result);
     else this.#owner.handshakeDone(tcp, result);
   }
 }
+
+function nothing(): void {}
 
 function handshakeTimeout(timeoutMs: number): ChannelError {
   const message = `The handshake was not finished within ${timeoutMs} ms (handshakeTimeoutMs)`;

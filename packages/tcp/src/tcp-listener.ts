@@ -232,6 +232,12 @@ export class TcpListener implements AcceptOwner, HandshakeOwner, TcpChannelOwner
   }
 
   /** For handshakes. */
+  get tellsOfFailures(): boolean {
+    const heard = this.#handlers?.handshakeError !== undefined;
+    return heard || handshakeFailedChannel.hasSubscribers || debug.enabled;
+  }
+
+  /** For handshakes. */
   handshakeDone(tcp: TcpChannel, top: Channel): void {
     if (this.closed) top.abort(listenerClosed());
     else this.#offer(new TcpConnection(top, tcp, this.#settings.connection));
